@@ -21,6 +21,7 @@ from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, FLATTEN, LEAST_REASON, RESET
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, why_not
 from statemachines.messages.control import ComponentReset, OperatorCommand, operator_id
+from statemachines.notifications.acknowledging import ACKNOWLEDGE
 from statemachines.values import ActorName
 
 COMPONENTS = tuple(str(name) for name in ActorName if name is not ActorName.ORCHESTRATOR)
@@ -62,6 +63,19 @@ class CommandIdTakenError(Exception):
         super().__init__(self.sentence)
 
 
+TELEGRAM = "telegram-"
+"""What the ids of commands by Telegram begin with."""
+
+RESERVED = (TELEGRAM, f"{ACKNOWLEDGE}:")
+"""Beginnings of ids that the system itself gives to commands: no person's command may take the place of one."""
+
+
+def _free(value: object) -> object:
+    if isinstance(value, str) and (taken := next((one for one in RESERVED if value.startswith(one)), "")):
+        raise ValueError(f"ids that begin with '{taken}' are given by the system itself; any other is allowed")
+    return value
+
+
 class ControlRequest(BaseModel):
     """A command of the operator: action, scope and reason.
 
@@ -86,6 +100,12 @@ class ControlRequest(BaseModel):
         max_length=60,
         description="noted behind the name of the token's holder, who is the one that gave the command",
     )
+    command_id: Annotated[Printable | None, BeforeValidator(_free)] = Field(default=None, min_length=1, max_length=64)
+
+
+class NumberedRequest(ControlRequest):
+    """A command whose id the way in has made, of a beginning that is reserved for it."""
+
     command_id: Printable | None = Field(default=None, min_length=1, max_length=64)
 
 
@@ -138,9 +158,13 @@ class CommandService:
                 if not _is_registered(request, command_id, self._earlier(command_id)):
                     raise CommandIdTakenError(command_id, "it is not recorded any more what that was")
             except (ControlUnavailableError, QueryUnavailableError) as error:
+                again = (
+                    f"; give it again with command_id '{shown(command_id)}': however often it is given, it is carried "
+                    "out once."
+                )
                 raise ControlUnavailableError(
-                    f"{str(error).rstrip('.')}. The command may not be in force; give it again with command_id "
-                    f"'{shown(command_id)}': however often it is given, it is carried out once."
+                    f"{str(error).rstrip('.')}. The command may not be in force"
+                    f"{'.' if isinstance(request, NumberedRequest) else again}"
                 ) from error
         return answer
 

@@ -136,17 +136,19 @@ def version_of(url: str, number: int) -> PolicyVersion:
     return found
 
 
-def by_settings(url: str, config: EternalConfig, settings: Sequence[str]) -> Change:
-    """The newest version with these settings. Raises ConfigurationError and PolicyError."""
-    last = newest_of(url)
+def by_settings(url: str, config: EternalConfig, settings: Sequence[str], after: int | None = None) -> Change:
+    """The newest version, or the one of the number `after`, with these settings. Raises ConfigurationError and
+    PolicyError."""
+    last = newest_of(url) if after is None else version_of(url, after)
     return _change(last, changed(config, last.policy, settings), "operator")
 
 
-def back_to(url: str, config: EternalConfig, number: int) -> Change:
-    """An earlier version again, as a new one. Raises ConfigurationError and PolicyError."""
+def back_to(url: str, config: EternalConfig, number: int, after: int | None = None) -> Change:
+    """An earlier version again, behind the newest or the one of the number `after`. Raises ConfigurationError and
+    PolicyError."""
     wanted = version_of(url, number)
     policy = policy_of(with_policy(config, wanted.policy, f"policy version {number}"))
-    return _change(newest_of(url), policy, "rollback")
+    return _change(newest_of(url) if after is None else version_of(url, after), policy, "rollback")
 
 
 def back_to_configuration(url: str, config: EternalConfig) -> Change:

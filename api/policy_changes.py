@@ -15,18 +15,21 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from actors.runtime.ports import StoreUnavailableError
 from api.control import ControlUnavailableError, Printable, Send
-from api.policies import Change, PolicyError, back_to, by_settings, newest_of
+from api.policies import Change, PolicyError, back_to, by_settings, newest_of, version_of
 from api.policy_trial import TrialError, effects
 from api.views.arguments import BadValueError
 from infra.config import EternalConfig
 from infra.config.policy import Difference
 from infra.database.reading.reader import QueryUnavailableError
-from infra.database.registers import PolicyChangedError
+from infra.database.registers import PolicyChangedError, PolicyVersion
 from infra.faults import ConfigurationError
 from statemachines.limits.operator_actions import LEAST_REASON
 from statemachines.values import ActorName
 
 T = TypeVar("T")
+
+NOTHING = "Nothing was recorded; try again."
+UNKNOWN = "The change may be recorded; give it again: it is recorded once, and /api/v1/policies shows it."
 
 MOST_SETTINGS = 100
 Settings = Annotated[
@@ -111,21 +114,16 @@ class PolicyChanges:
 
         Raises BadValueError for settings that are refused, change nothing or that an actor could not apply,
         PolicyChangedError when another version was recorded meanwhile, ControlUnavailableError when it was not taken,
-        or it is not known whether it was: /api/v1/policies shows it.
+        or it is not known whether it was: /api/v1/policies shows it, and the same change again is answered with its
+        version.
         """
-        if self._place is not None:
-            newest = _read(partial(newest_of, self._place.url)).version
-            if newest != ordered.after:
-                raise PolicyChangedError(
-                    f"The newest version of the policy is {newest}, and the change was tried on version "
-                    f"{ordered.after}. Nothing was recorded; try it again on what is in force now."
-                )
+        if self._place is not None and (newest := _read(partial(newest_of, self._place.url)).version) != ordered.after:
+            return self._behind(ordered, holder, newest)
         place, change = self._change(ordered)
         if not change.differences:
             raise BadValueError("settings", ", ".join(ordered.settings), hint="a change that changes something is")
         if obstacles := self.trial(ordered).obstacles:
             raise BadValueError("settings", ", ".join(ordered.settings), hint="; ".join(obstacles))
-        number = change.after + 1
         body = {
             "after": change.after,
             "policy": change.policy,
@@ -134,19 +132,31 @@ class PolicyChanges:
             "origin": change.origin,
         }
         self._send(ActorName.ORCHESTRATOR, "record_policy", (body,))
-        last = _read(lambda: newest_of(place.url))
-        if (last.version, last.who, last.reason) != (number, body["who"], body["reason"]):
+        number = change.after + 1
+        last = _read(lambda: newest_of(place.url), UNKNOWN)
+        found = last if last.version <= number else _read(lambda: version_of(place.url, number), UNKNOWN)
+        if not _is_of(found, change, holder, ordered.reason):
             raise PolicyChangedError(
                 f"Version {last.version} of {last.who} was recorded meanwhile ({last.reason}). Yours was not; "
                 "try it again on what is in force now."
             )
-        return PolicyAnswer(
-            version=number,
-            text=f"Policy version {number} is recorded; every actor takes it between two cycles, without a restart. "
-            "/api/v1/policies shows where it is in force.",
+        return _answer(found, last.version)
+
+    def _behind(self, ordered: PolicyOrdered, holder: str, newest: int) -> PolicyAnswer:
+        """The answer to a change that was tried on an older version: unless it is the one that was recorded behind
+        that version, whose answer was lost, it is refused."""
+        if newest > ordered.after:
+            place, change = self._change(ordered, ordered.after)
+            found = _read(lambda: version_of(place.url, ordered.after + 1))
+            if _is_of(found, change, holder, ordered.reason):
+                return _answer(found, newest)
+        raise PolicyChangedError(
+            f"The newest version of the policy is {newest}, and the change was tried on version "
+            f"{ordered.after}. Nothing was recorded; try it again on what is in force now."
         )
 
-    def _change(self, wanted: PolicyWanted) -> tuple[Place, Change]:
+    def _change(self, wanted: PolicyWanted, after: int | None = None) -> tuple[Place, Change]:
+        """The change, of the newest version or of the one of the number `after`."""
         place = self._place
         if place is None:
             raise ControlUnavailableError("This interface only reads; it has no policy that it could change.")
@@ -157,8 +167,8 @@ class PolicyChanges:
         back, field = wanted.back_to, "settings" if wanted.back_to is None else "back_to"
         try:
             if back is not None:
-                return place, _read(lambda: back_to(place.url, place.config, back))
-            return place, _read(lambda: by_settings(place.url, place.config, wanted.settings))
+                return place, _read(lambda: back_to(place.url, place.config, back, after))
+            return place, _read(lambda: by_settings(place.url, place.config, wanted.settings, after))
         except (ConfigurationError, PolicyError) as error:
             raise BadValueError(field, _given(wanted), hint=f"it is refused: {error}") from None
 
@@ -167,11 +177,27 @@ def _given(wanted: PolicyWanted) -> object:
     return ", ".join(wanted.settings) if wanted.back_to is None else wanted.back_to
 
 
-def _read(work: Callable[[], T]) -> T:
+def _is_of(found: PolicyVersion, change: Change, holder: str, reason: str) -> bool:
+    """Whether a version is this very change; two changes of one person may have one reason."""
+    said = (change.after + 1, holder, reason.strip(), change.origin)
+    return (found.version, found.who, found.reason, found.origin) == said and found.policy == change.policy
+
+
+def _answer(found: PolicyVersion, newest: int) -> PolicyAnswer:
+    since = "" if newest == found.version else f" Version {newest} was recorded since, and applies instead."
+    return PolicyAnswer(
+        version=found.version,
+        text=f"Policy version {found.version} is recorded; every actor takes it between two cycles, without a restart. "
+        f"/api/v1/policies shows where it is in force.{since}",
+    )
+
+
+def _read(work: Callable[[], T], became: str = NOTHING) -> T:
+    """What the database says; `became` says, should it not answer, what became of the change."""
     try:
         return work()
     except (QueryUnavailableError, StoreUnavailableError, TrialError, psycopg.OperationalError) as error:
-        raise ControlUnavailableError(f"{str(error).rstrip('.')}. Nothing was recorded; try again.") from error
+        raise ControlUnavailableError(f"{str(error).rstrip('.')}. {became}") from error
 
 
 def _shown(one: Difference) -> SettingChanged:

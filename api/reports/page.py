@@ -1,4 +1,5 @@
-"""A report as a self-contained page for mail programs, and as plain text. Pure; every text is escaped here."""
+"""A report as a self-contained page for mail programs, and as plain text. Pure; every text is escaped here, and loses
+the characters that turn its direction around, as on every channel."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from api.reports.curves import Look, Points
 from api.reports.facts import Facts, by_day, falls
 from api.reports.words import Section, Table, percent, usdt, words_of
 from infra.backtest.report.page.html import Cell, Column, Value, table
+from infra.notifications.text import BIDI
 
 BLUE, RED = "#2b6cb0", "#b3303f"
 
@@ -77,7 +79,7 @@ def page(facts: Facts) -> str:
     )
     notices = "".join(f'<p class="notice">{escape(one)}</p>' for one in words.notices)
     drawn = _drawn(facts)
-    return (
+    made = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(words.title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><style>{CSS}</style></head><body><main>'
@@ -85,6 +87,7 @@ def page(facts: Facts) -> str:
         f'<div class="tiles">{tiles}</div>{"".join(_section(facts, one, drawn) for one in words.sections)}'
         f"<footer>{''.join(f'<p>{escape(line)}</p>' for line in words.footer)}</footer></main></body></html>"
     )
+    return made.translate(BIDI)
 
 
 def _section(facts: Facts, section: Section, drawn: dict[str, str]) -> str:
@@ -150,7 +153,7 @@ def text(facts: Facts) -> str:
             lines += curve_lines(facts)
         if section.table is not None:
             lines += _text_table(section.table)
-    return "\n".join([*lines, "", *words.footer, ""])
+    return "\n".join([*lines, "", *words.footer, ""]).translate(BIDI)
 
 
 def curve_lines(facts: Facts) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from api.text import first_refused, is_blank, shown
@@ -13,6 +14,9 @@ CONFIRM = "confirm"
 HELP = "help"
 MOST_TEXT = 500
 """Characters of a message that is read; no command needs more."""
+
+NEARLY = 0.8
+"""Likeness (difflib's ratio, 0 to 1) from which a word is a typing error of a scope."""
 
 DEFAULT_REASON = "by Telegram, without a reason"
 
@@ -108,6 +112,11 @@ def _control_of(name: str, action: str, rest: list[str]) -> Asked | Unreadable:
         found = next((one for one in SCOPES if one.lower() == rest[0].lower()), None)
         if found is not None:
             scope, reason = found, " ".join(rest[1:])
+        elif meant := _nearly(rest[0]):
+            return Unreadable(
+                f"'{shown(rest[0])}' is nearly the scope {meant}, and no scope. Write the scope as it is, or begin the "
+                f"reason with another word. Allowed: {', '.join(allowed_scopes(action))}."
+            )
         elif len(rest) == 1:
             return Unreadable(
                 f"'{shown(rest[0])}' is no scope; allowed: {', '.join(allowed_scopes(action))}. A reason has two words "
@@ -116,6 +125,21 @@ def _control_of(name: str, action: str, rest: list[str]) -> Asked | Unreadable:
     if reason and (len(reason) < LEAST_REASON or is_blank(reason)):
         return Unreadable(f"The reason '{shown(reason)}' is too short; {LEAST_REASON} characters at least.")
     return Asked(name, scope, reason or DEFAULT_REASON)
+
+
+def _nearly(word: str) -> str:
+    """The scope that a word is a typing error of, or a part of its name; "" for any other word."""
+    plain = _plain(word)
+    likeness = {scope: SequenceMatcher(None, plain, _plain(scope)).ratio() for scope in SCOPES}
+    nearest = max(SCOPES, key=likeness.__getitem__)
+    if likeness[nearest] >= NEARLY:
+        return nearest
+    return next((scope for scope in SCOPES if plain.isalpha() and plain in scope.lower().split("-")), "")
+
+
+def _plain(word: str) -> str:
+    """Its letters and digits."""
+    return "".join(character for character in word.casefold() if character.isalnum())
 
 
 def listed() -> str:

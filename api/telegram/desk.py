@@ -14,7 +14,14 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from api.access.failures import FailureDesk
-from api.control import CommandIdTakenError, ControlAnswer, ControlRequest, ControlUnavailableError
+from api.control import (
+    TELEGRAM,
+    CommandIdTakenError,
+    ControlAnswer,
+    ControlRequest,
+    ControlUnavailableError,
+    NumberedRequest,
+)
 from api.service import OperatorService
 from api.telegram import texts
 from api.telegram.codes import CodeRefused, Codes, Place
@@ -23,6 +30,7 @@ from api.views.arguments import BadValueError, UnknownNameError
 from api.views.lists import OPEN_ANY, WAITING
 from api.views.reading import DatabaseAwayError, PageRequest, Row
 from infra.database.reading.reader import QueryUnavailableError
+from statemachines.limits.operator_scopes import RESTRICTS
 
 _log = logging.getLogger(__name__)
 
@@ -34,17 +42,24 @@ STRANGER = "telegram"
 
 
 class Incoming(NamedTuple):
-    """One message. `update_id` is Telegram's number of it, `sent_s` its own time (wall time, since 1970)."""
+    """One message. `update_id` is Telegram's number of it, `sent_s` its own time (wall time, since 1970). `is_own`: the
+    sender has written it, and neither forwarded it nor had another bot write it."""
 
     update_id: int
     chat: int
     user: int
     text: str
     sent_s: float
+    is_own: bool = True
 
 
 class NotCommittedError(Exception):
-    """A command is not in force, or it is not known whether it is: the same update must be processed again."""
+    """A command is not in force, or it is not known whether it is. `is_pressing`: it may forbid new risk, and the same
+    update must be processed again; any other must not hold back what comes behind it."""
+
+    def __init__(self, why: str, *, is_pressing: bool) -> None:
+        self.is_pressing = is_pressing
+        super().__init__(why)
 
 
 class Carrier(Protocol):
@@ -100,12 +115,14 @@ class Desk:
     async def answer(self, incoming: Incoming) -> str | None:
         """The answer; None for a stranger, who gets none.
 
-        Raises NotCommittedError: nothing was answered, the same message is to be processed again.
+        Raises NotCommittedError: nothing was answered; a pressing one is to be processed again.
         """
         person = self._allowed.person(incoming)
         if person is None:
             self._failures.failed(STRANGER, f"Telegram user {incoming.user} in chat {incoming.chat}")
             return None
+        if not incoming.is_own:
+            return "A forwarded message, or one by another bot, is not carried out. Write the command yourself."
         asked = read(incoming.text, self._bot_name)
         if isinstance(asked, Unreadable):
             return asked.why
@@ -117,7 +134,7 @@ class Desk:
         except (UnknownNameError, BadValueError, CommandIdTakenError) as error:
             return texts.bounded([str(error)])
         except (ControlUnavailableError, QueryUnavailableError) as error:
-            raise NotCommittedError(str(error)) from error
+            raise NotCommittedError(str(error), is_pressing=asked.name == CONFIRM) from error
         except DatabaseAwayError as error:
             return f"{str(error)[:1].upper()}{str(error)[1:]}. Nothing can be read just now; commands are taken."
 
@@ -167,17 +184,20 @@ class Desk:
         return await self._give(self._redeemed[1], incoming, person)
 
     async def _give(self, asked: Asked, incoming: Incoming, person: str) -> str:
-        request = ControlRequest(
+        request = NumberedRequest(
             action=asked.command.action,
             scope=asked.subject,
             reason=asked.text,
             command_id=self._command_id(incoming),
         )
-        answer = await asyncio.to_thread(self._carrier.carry_out, request, person)
+        try:
+            answer = await asyncio.to_thread(self._carrier.carry_out, request, person)
+        except (ControlUnavailableError, QueryUnavailableError) as error:
+            raise NotCommittedError(str(error), is_pressing=request.action in RESTRICTS) from error
         return f"{answer.text} In the name of {person}, command {answer.command_id}."
 
     def _command_id(self, incoming: Incoming) -> str:
-        return f"telegram-{self._bot_id}-{incoming.update_id}"
+        return f"{TELEGRAM}{self._bot_id}-{incoming.update_id}"
 
     # --- readings ---
 

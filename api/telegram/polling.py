@@ -34,7 +34,8 @@ PAUSES_S = (1.0, 2.0, 5.0, 10.0, 30.0)
 CONFLICT_S, REFUSED_S, LONGEST_S = 30.0, 300.0, 600.0
 
 COMMIT_AGAIN_S = (1.0, 2.0, 4.0, 8.0)
-"""A command that was not committed is tried again after these pauses; then its sender gets a sentence."""
+"""A command that forbids new risk and was not committed is tried again after these pauses; then its sender gets a
+sentence."""
 
 REPORTED_AFTER_S = 300.0
 """Commands that cannot be read for so long are an alert, once per episode."""
@@ -165,6 +166,8 @@ class Poller:
             try:
                 return await self._desk.answer(incoming)
             except NotCommittedError as error:
+                if not error.is_pressing:
+                    return f"{error} It is not tried again by itself, so that it holds no command back; give it again."
                 if pause_s is None:
                     return f"{error} It was tried {len(self._commit_again_s) + 1} times and is not tried any further."
                 await asyncio.sleep(pause_s)
@@ -213,7 +216,8 @@ def incoming_of(update: Update) -> Incoming | None:
         return None
     sender = message.sender_chat or message.from_user  # who writes in the name of a chat has its number, not a person's
     user = 0 if sender is None else sender.id
-    return Incoming(update.update_id, message.chat.id, user, message.text, message.date.timestamp())
+    is_own = message.forward_origin is None and message.via_bot is None and not message.is_automatic_forward
+    return Incoming(update.update_id, message.chat.id, user, message.text, message.date.timestamp(), is_own)
 
 
 def _seconds(slower: RetryAfter) -> float:

@@ -26,8 +26,13 @@ ON CONFLICT (component) DO UPDATE SET state = excluded.state, market_ms = exclud
     detail = excluded.detail, beat_at = now()"""
 
 WAITING = f"""
-SELECT DISTINCT ON (given_ms, command_id) command_id, who, action, asked_scope, reason FROM {HELD}
-ORDER BY given_ms, command_id"""
+SELECT command_id, held.who, held.action, held.asked_scope, held.reason
+FROM {HELD} JOIN held_commands h USING (command_id, scope)
+GROUP BY command_id, held.who, held.action, held.asked_scope, held.reason
+ORDER BY max(age(h.xmin)) DESC, min(h.ctid), command_id"""
+"""In the order of commit: market time may stand still, and ids are random. The rows are never changed, so the number of
+the transaction that added one says when that was; the place of a row decides after a restored backup, where it says
+the same of all rows."""
 
 MARKET_MS = "SELECT coalesce(max(market_ms), 0) FROM actors"
 

@@ -166,6 +166,25 @@ def test_text_that_would_harm_is_refused_by_field_and_character(
 
 
 @pytest.mark.parametrize(
+    ("command_id", "is_taken"),
+    [
+        ("telegram-99-7", False),
+        ("acknowledge:risk-manager:7:1", False),
+        ("telegraph-1", True),
+        ("acknowledged-1", True),
+        ("from-telegram-99-7", True),
+    ],
+)
+def test_ids_that_the_system_gives_are_not_free(door: Door, command_id: str, is_taken: bool) -> None:
+    """Under the id of an alert's acknowledgement, a halt would be in the register in its place."""
+    body = {"action": "halt", "scope": "GLOBAL", "reason": "a test", "command_id": command_id}
+    status, answer = door.control(json.dumps(body).encode())
+    assert status == (200 if is_taken else 422), answer
+    assert bool(door.taken) is is_taken
+    assert is_taken or (answer["field"] == "command_id" and "given by the system" in str(answer["error"])), answer
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"null", b"[]", b'"text"', b"{", b"\xff\xfe", b"[" * 60_000, b'{"action": ' + b"9" * 5_000 + b"}",
      b'{"action":"pause","scope":"GLOBAL","reason":"a test","more":1}', b'{"action":{},"reason":[1]}'],

@@ -50,6 +50,21 @@ def test_it_is_in_force_at_its_commit_and_waits_for_the_risk_manager(place: Plac
     held.close()
 
 
+@pytest.mark.parametrize("names", [("b", "a", "c"), ("c", "b", "a"), ("a", "c", "b")])
+def test_commands_are_handed_on_in_the_order_in_which_they_were_given(
+    place: Place,
+    database_url: str,  # noqa: F811
+    names: tuple[str, str, str],
+) -> None:
+    """Market time stands still, and ids are random: neither says which command came first."""
+    held = HeldCommands(database_url)
+    for name, action in zip(names, ("reduce_only", "flatten", "halt"), strict=True):
+        give_directly(place, None, body(action, name=name))
+    give_directly(place, None, body("reduce_only", name=names[0]))
+    assert [one.action for one in held.waiting()] == ["reduce_only", "flatten", "halt"]
+    held.close()
+
+
 def test_a_repeat_is_the_same_command_at_either_door_and_another_one_under_its_id_is_refused(
     place: Place,
     database_url: str,  # noqa: F811

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
@@ -95,11 +96,14 @@ def test_a_change_that_was_tried_on_an_older_version_is_not_recorded(room: Room)
     assert newest_of(room.url).version == 2
 
 
-def test_another_change_in_between_is_not_taken_for_this_one(room: Room) -> None:
+@pytest.mark.parametrize(
+    ("who", "reason"), [("ada", "first"), ("operator", WHY["reason"])], ids=["of another person", "of another tab"]
+)
+def test_another_change_in_between_is_not_taken_for_this_one(room: Room, who: str, reason: str) -> None:
     """Planted: the orchestrator's append is refused because another one came first, and it says nothing."""
 
     def overtaken(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
-        record(room.url, by_settings(room.url, config(), ["risk.price_collar=0.03"]), "ada", "first")
+        record(room.url, by_settings(room.url, config(), ["risk.price_collar=0.03"]), who, reason)
         Orchestrator.send(room.orchestrator, actor, method, arguments)
 
     app = create_app(
@@ -107,7 +111,7 @@ def test_another_change_in_between_is_not_taken_for_this_one(room: Room) -> None
     )
     room.client = TestClient(app)
     answer = room.post("policies", {"settings": [SETTING], "after": 1, **WHY})
-    assert answer.status_code == 409 and "ada" in answer.json()["error"] and newest_of(room.url).version == 2
+    assert answer.status_code == 409 and who in answer.json()["error"] and newest_of(room.url).version == 2
 
 
 def test_an_orchestrator_that_is_away_or_silent_is_said_and_the_list_shows_what_became_of_it(room: Room) -> None:
@@ -116,8 +120,41 @@ def test_an_orchestrator_that_is_away_or_silent_is_said_and_the_list_shows_what_
     assert room.post("policies", body).status_code == 503 and newest_of(room.url).version == 1
     room.orchestrator.is_away, room.orchestrator.loses_the_answer = False, True
     assert room.post("policies", body).status_code == 503 and newest_of(room.url).version == 2
+    room.orchestrator.loses_the_answer = False
     again = room.post("policies", body)
-    assert again.status_code == 409 and newest_of(room.url).version == 2, "not recorded a second time"
+    assert again.status_code == 200 and again.json()["version"] == 2, again.text
+    assert newest_of(room.url).version == 2, "not recorded a second time"
+    record(room.url, by_settings(room.url, config(), ["risk.price_collar=0.03"]), "ada", "calmer again")
+    again = room.post("policies", body)
+    assert again.status_code == 200 and "Version 3 was recorded since" in again.json()["text"], again.text
+    other = room.post("policies", {**body, "settings": ["risk.price_collar=0.04"]})
+    assert other.status_code == 409 and "Nothing was recorded" in other.json()["error"], other.text
+
+
+def test_a_rollback_whose_answer_was_lost_is_answered_with_its_version(room: Room) -> None:
+    record(room.url, by_settings(room.url, config(), [SETTING]), "ada", "first")
+    room.orchestrator.loses_the_answer = True
+    body = {"back_to": 1, "after": 2, **WHY}
+    assert room.post("policies", body).status_code == 503
+    again = room.post("policies", body)
+    assert again.status_code == 200 and again.json()["version"] == 3 == newest_of(room.url).version, again.text
+
+
+def test_what_cannot_be_read_after_it_was_sent_may_be_recorded(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    def recorded_then_away(actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
+        room.orchestrator.send(actor, method, arguments)
+        monkeypatch.setattr("api.policy_changes.newest_of", away)
+
+    def away(_: str) -> None:
+        raise psycopg.OperationalError("synthetic: the server is gone")
+
+    app = create_app(
+        room.service, room.doors.judge.judge, recorded_then_away, policies=Place(as_role(room.url, READER), config())
+    )
+    room.client = TestClient(app)
+    answer = room.post("policies", {"settings": [SETTING], "after": 1, **WHY})
+    assert answer.status_code == 503 and "may be recorded" in answer.json()["error"], answer.text
+    assert "Nothing was recorded" not in answer.json()["error"] and newest_of(room.url).version == 2
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from api.reports.curves import Look, svg, ticks
 from api.reports.facts import Facts, Listed, falls, growth, missing_days, ms_of, period_return
 from api.reports.page import page, text
 from api.reports.words import percent, subject_of, usdt, words_of
+from infra.notifications.text import BIDI
 from statemachines.reports.schedule import Period, ReportKind
 from tests.api.reports.samples import LAST, OVERVIEW, alert, day, facts, result
 
@@ -129,6 +130,14 @@ def test_lists_are_bounded_counted_and_escaped() -> None:
     assert "There are at least 20; the first 15 are shown." in both(found)
     assert "1,234.50 USDT" in both(found) and "MASTER → TREND-1" in both(found)
     assert "<script" not in page(found) and "&lt;script&gt;" in page(found)
+
+
+def test_what_turns_the_direction_of_text_around_is_left_out() -> None:
+    """Planted: a reader would see another order of words and figures than what is there."""
+    title = "sold \u202e\u2066 000,1 bought\u202c"
+    found = facts(alerts=Listed([alert(1, title=title)], False), commands=Listed([{**COMMAND, "reason": title}], False))
+    assert "sold  000,1 bought" in page(found) and "sold  000,1 bought" in text(found)
+    assert not any(ord(character) in BIDI for character in page(found) + text(found))
 
 
 def test_alerts_of_one_kind_are_one_row_with_the_gravest_first() -> None:

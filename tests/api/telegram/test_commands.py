@@ -52,7 +52,9 @@ def test_a_command_is_read(text: str, asked: Asked) -> None:
         ("/why", "ID is missing: /why ID"),
         ("/why a b", "takes one word"),
         ("/confirm", "CODE is missing"),
-        ("/halt trend-3", "'trend-3' is no scope; allowed: GLOBAL"),
+        ("/halt trend-3", "'trend-3' is nearly the scope trend-1, and no scope"),
+        ("/halt nonsense", "'nonsense' is no scope; allowed: GLOBAL"),
+        ("/flatten tactical-2", "Allowed: GLOBAL, trend-1"),
         ("/halt trend-1 no", "too short"),
         ("/halt trend-1 ⠀⠀⠀⠀", "too short"),
         ("/pause the\u202ereason is", "U+202E"),
@@ -62,6 +64,27 @@ def test_a_command_is_read(text: str, asked: Asked) -> None:
 def test_what_cannot_be_carried_out_says_why(text: str, said: str) -> None:
     found = read(text, BOT)
     assert isinstance(found, Unreadable) and said in found.why
+
+
+@pytest.mark.parametrize("action", ["pause", "reduceonly", "resume", "halt", "flatten"])
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *((one, "trend-1") for one in ("trend1", "Trend_1", "trend-1:", "trend-1,", "tren-1", "trend", "trend-12")),
+        *((one, "trend-1") for one in ("trend–1", "trd1", "tr\u0435nd-1")),
+        *(("trend2", "trend-2"), ("globl", "GLOBAL"), ("GLOBAL:", "GLOBAL"), ("fundig", "funding")),
+        *(("core", "core-hodl"), ("hodl", "core-hodl"), ("core_hodl", "core-hodl"), ("tactcal", "tactical")),
+    ],
+)
+def test_a_typing_error_in_the_scope_is_not_the_first_word_of_a_reason(action: str, word: str, meant: str) -> None:
+    """The reason behind it must not make everything of what was meant for one engine."""
+    found = read(f"/{action} {word} maintenance tonight")
+    assert isinstance(found, Unreadable) and f"is nearly the scope {meant}" in found.why
+
+
+@pytest.mark.parametrize("word", ["the", "maintenance", "exchange", "funds", "landing", "trading", "now", "⚡", "1"])
+def test_another_first_word_begins_a_reason(word: str) -> None:
+    assert read(f"/pause {word} is over tonight") == Asked("pause", "GLOBAL", f"{word} is over tonight")
 
 
 @given(st.text(max_size=MOST_TEXT + 50))

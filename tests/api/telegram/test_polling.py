@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -204,6 +205,78 @@ def test_what_cannot_be_committed_is_said_after_some_tries() -> None:
     asyncio.run(go())
 
 
+@pytest.mark.parametrize("waiting", ["/resume trend-1", "/ack risk-manager:7:1"])
+def test_what_permits_more_risk_does_not_hold_back_a_restriction(waiting: str) -> None:
+    """With the risk manager dead, a confirmed resume held everyone's next command back for all of its tries."""
+
+    async def go() -> None:
+        world = World()
+        async with running() as api:
+            tried_again_s = (30.0,)
+            door = Poller(make_bot(TOKEN, api.url), world.desk, PAUSES, tried_again_s)
+            task = asyncio.create_task(door.run(lambda: False))
+            if waiting.startswith("/resume"):
+                api.write(waiting)
+                await answered(api)
+                waits = api.write("/confirm 111111")
+            else:
+                world.is_notifier_away = True
+                waits = api.write(waiting)
+            world.down = {ActorName.RISK_MANAGER}
+            said = len(api.sent)
+            number = api.write("/pause")
+            await answered(api, said + 2)
+            assert number == waits + 1
+            assert "may not" in api.sent[said][1] and "not tried again by itself" in api.sent[said][1]
+            assert [one[:2] for one in world.commands] == [("pause", "GLOBAL")]
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
+
+
+def test_a_confirmed_halt_is_tried_again() -> None:
+    async def go() -> None:
+        world = World()
+        async with running() as api, reading(api, world):
+            api.write("/halt")
+            await answered(api)
+            world.down = {ActorName.RISK_MANAGER, ActorName.ORCHESTRATOR}
+            api.write("/confirm 111111")
+            await asyncio.sleep(0.07)
+            world.down = set()
+            await answered(api, 2)
+        assert [one[0] for one in world.commands] == ["halt"]
+
+    asyncio.run(go())
+
+
+ANOTHER = {"id": 5, "is_bot": False, "first_name": "bob"}
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        {"forward_origin": {"type": "user", "date": 1, "sender_user": ANOTHER}},
+        {"forward_origin": {"type": "hidden_user", "date": 1, "sender_user_name": "bob"}},
+        {"via_bot": {"id": 6, "is_bot": True, "first_name": "other", "username": "other_bot"}},
+        {"is_automatic_forward": True},
+    ],
+    ids=["forwarded", "forwarded, hidden", "by another bot", "forwarded by itself"],
+)
+def test_what_the_person_has_not_written_is_not_carried_out(marks: dict[str, Any]) -> None:
+    async def go() -> None:
+        world = World()
+        async with running() as api, reading(api, world):
+            api.write("/pause", **marks)
+            api.write("/pause", user=1, **marks)
+            api.write("/help")
+            await answered(api, 2)
+        assert "is not carried out" in api.sent[0][1] and len(api.sent) == 2 and world.sent == []
+
+    asyncio.run(go())
+
+
 def test_a_fault_in_an_answer_does_not_stop_the_next(caplog: pytest.LogCaptureFixture) -> None:
     async def go() -> None:
         world = World()
@@ -277,7 +350,7 @@ def test_a_door_that_fails_harms_nothing_and_begins_anew() -> None:
 
     def make() -> Poller:
         made.append(1)
-        raise NotCommittedError("it cannot be made")
+        raise NotCommittedError("it cannot be made", is_pressing=True)
 
     door = TelegramDoor(make, again_s=0.01)
     door.start()

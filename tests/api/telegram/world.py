@@ -47,7 +47,7 @@ class World:
         self.down: set[ActorName] = set()
         self.acknowledged: list[tuple[str, str, str]] = []
         self.alerts: list[dict[str, Any]] = []
-        self.is_database_away = False
+        self.is_database_away = self.is_notifier_away = False
         self.failures = FailureDesk()
         self.now_s = time.time()
         self.draws = iter(f"{number:06d}" for number in range(111_111, 999_999))
@@ -86,6 +86,8 @@ class World:
         self.register[body["command_id"]] = body
 
     def _acknowledge(self, alert_id: str, text: str, holder: str) -> str:
+        if self.is_notifier_away:
+            raise ControlUnavailableError("There is no notifier just now. The alert may not be acknowledged.")
         self.acknowledged.append((alert_id, text, holder))
         return f"Alert {alert_id} is acknowledged by {holder}."
 
