@@ -35,6 +35,9 @@ def _control(action: str, *, is_two_step: bool = False) -> Command:
     return Command("[SCOPE] [REASON]", EFFECTS[action], action, is_two_step)
 
 
+ELSEWHERE = frozenset({"normal", "reset"})
+"""Commands that permit more than was: they need another door than a phone in someone else's hands."""
+
 COMMANDS: dict[str, Command] = {
     "status": Command("", "health, market time, engines, what is expected of you"),
     "equity": Command("", "equity of every engine and of the whole"),
@@ -85,6 +88,10 @@ def read(text: str, bot: str = "") -> Asked | Unreadable:
     if name == "start":
         name = HELP
     if (addressee and bot and addressee.lower() != bot.lower()) or name not in COMMANDS:
+        if name in ELSEWHERE:
+            return Unreadable(
+                f"'{name}' is given in the console (Risk & controls) or by `eternal control {name}`, not by Telegram."
+            )
         return Unreadable(f"There is no command '{shown(words[0])}'. {_hint()}")
     if refused := first_refused(" ".join(words)):
         return Unreadable(f"The character {refused} is not allowed; printable characters are.")

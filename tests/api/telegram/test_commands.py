@@ -161,3 +161,10 @@ def test_guessing_ends_the_command(codes: Codes) -> None:
 def test_codes_have_six_digits_and_differ() -> None:
     drawn = {Codes().issue(HERE, HALT, 1, 0.0) for _ in range(20)}
     assert all(re.fullmatch(r"\d{6}", code) for code in drawn) and len(drawn) > 1
+
+
+@pytest.mark.parametrize("text", ["/normal", "/reset trend-1"])
+def test_what_another_door_gives_is_said_to_be_given_there(text: str) -> None:
+    """A judge halted by Telegram "until your command 'normal'", and the bot did not know the command."""
+    found = read(text, BOT)
+    assert isinstance(found, Unreadable) and "console" in found.why and "eternal control" in found.why
