@@ -11,8 +11,8 @@ import httpx
 import orjson
 
 from infra.notifications.asynchronous import finished
-from infra.notifications.text import shortened
 from statemachines.notifications.message import Delivered, Outcome, RefusedForGood, TryAgain
+from statemachines.notifications.plain import one_line, shortened
 
 TIMEOUT_S = 10.0
 MAX_ANSWER = 65_536
@@ -91,4 +91,4 @@ def _said(answer: Any) -> str:
     texts = [str(answer[name]) for name in ("message", "error") if isinstance(answer.get(name), str)]
     errors = answer.get("errors")
     texts += [str(one) for one in errors if isinstance(one, str)] if isinstance(errors, list) else []
-    return f" ({shortened(' '.join('; '.join(texts).split()), 150)})" if texts else ""
+    return f" ({shortened(one_line('; '.join(texts)), 150)})" if texts else ""

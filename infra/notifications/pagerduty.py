@@ -8,8 +8,9 @@ import orjson
 
 from infra.config.notifications import PagerDutyConfig
 from infra.notifications.http import post
-from infra.notifications.text import footing, one_line, paragraph, shortened
+from infra.notifications.text import footing, paragraph
 from statemachines.notifications.message import Action, Delivered, Message, Outcome, Part, TryAgain
+from statemachines.notifications.plain import one_line, shortened
 
 PATH = "/v2/enqueue"
 EVENTS: Mapping[Action, str] = {

@@ -20,8 +20,9 @@ from telegram.request import HTTPXRequest
 
 from infra.config.notifications import TelegramConfig
 from infra.notifications.asynchronous import finished
-from infra.notifications.text import footing, heading, left_out, paragraph, shortened
+from infra.notifications.text import footing, heading, left_out, paragraph
 from statemachines.notifications.message import Delivered, Message, Outcome, Part, RefusedForGood, TryAgain
+from statemachines.notifications.plain import one_line, shortened
 
 MOST = 4_096
 """Characters of one message of Telegram, counted after its entities are parsed; here before, which is stricter."""
@@ -106,7 +107,7 @@ class TelegramChannel:
         return Delivered(remote)
 
     def _shown(self, error: Exception) -> str:
-        return shortened(" ".join(str(error).replace(self._token, "***").split()), 200)
+        return shortened(one_line(str(error).replace(self._token, "***")), 200)
 
 
 def as_html(message: Message) -> str:

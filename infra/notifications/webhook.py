@@ -17,8 +17,9 @@ import orjson
 
 from infra.config.notifications import WebhookConfig
 from infra.notifications.http import post
-from infra.notifications.text import one_line, paragraph
+from infra.notifications.text import paragraph
 from statemachines.notifications.message import Message, Outcome
+from statemachines.notifications.plain import one_line
 
 VERSION = 1
 

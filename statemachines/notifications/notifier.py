@@ -21,7 +21,15 @@ from statemachines.notifications.acknowledging import Acknowledgement, acknowled
 from statemachines.notifications.channel import PREFIX, Channel, ChannelState
 from statemachines.notifications.intake import Intake
 from statemachines.notifications.machine import KEY, NotifierMachine
-from statemachines.notifications.message import SEVERITIES, ChannelName, Delivered, Message, Outcome, RefusedForGood
+from statemachines.notifications.message import (
+    SEVERITIES,
+    ChannelName,
+    Delivered,
+    Message,
+    Outcome,
+    RefusedForGood,
+    judged,
+)
 from statemachines.notifications.outbox import Outbox
 from statemachines.notifications.parameters import NotificationRules
 from statemachines.notifications.report import Report
@@ -129,12 +137,13 @@ class Notifier:
         return self._decision(market_ms, outgoing)
 
     def outcome(self, now: datetime, name: ChannelName, message_id: str, outcome: Outcome, market_ms: int) -> Decision:
-        """What came of a message."""
+        """What came of a message. What the receiver says of it may be anything."""
+        outcome = judged(outcome)
         channel = self.channels[name]
         channel.sending = ""
         most = self._rules.failed_tries
         if isinstance(outcome, Delivered):
-            self._outbox.delivered(message_id, outcome.remote_id[:200], now)
+            self._outbox.delivered(message_id, outcome.remote_id, now)
             self._journal += channel.took(now, self._rules.gap_s)
         elif isinstance(outcome, RefusedForGood):
             channel.refused = "; ".join(one.fact.title for one in self._outbox.under_way(message_id)[:NAMED])

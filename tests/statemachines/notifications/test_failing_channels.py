@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
+
 from statemachines.notifications.channel import ChannelState
 from statemachines.notifications.delivery import DeliveryState
 from statemachines.notifications.machine import NotifierState
@@ -100,6 +102,23 @@ def test_what_is_refused_for_good_is_not_tried_again_and_is_reported() -> None:
     world.alert("info")
     world.run(60)
     assert world.parts(EMAIL, report.alert_id) == ["raise", "resolve"]
+
+
+ODD = "gate\x00way\nsays \ud800\u202ex " + "x" * 9_000
+
+
+@pytest.mark.parametrize("outcome", [Delivered(ODD), RefusedForGood(ODD), TryAgain(ODD), TryAgain(ODD, is_pace=True)])
+def test_what_a_receiver_says_fits_into_a_row(outcome: Outcome) -> None:
+    """PostgreSQL takes neither NUL nor half a character: the notifier would die of it at every start."""
+    world = started(channels=(TELEGRAM, EMAIL))
+    world.answers[TELEGRAM] = lambda message: outcome
+    world.alert("warning")
+    world.run(60)
+    deliveries, channels = list(world.deliveries.values()), list(world.states.values())
+    said = [f"{one.reason}{one.remote_id}" for one in deliveries] + [str(one.data.get("last_error")) for one in channels]
+    assert any("gate way says \ufffdx xxx" in one for one in said)
+    written = [*map(repr, deliveries), *map(repr, channels), *map(repr, world.journal), *map(repr, world.alerts.values())]
+    assert not [one for one in written for odd in ("\\x00", "\\ud800", "\\u202e", "\\n", "x" * 301) if odd in one]
 
 
 def test_what_cannot_be_delivered_for_days_has_an_end() -> None:
