@@ -33,6 +33,8 @@ class Outbox:
         self._number = number
         self._open: dict[str, Delivery] = {}
         self._changed: dict[str, Delivery] = {}
+        self._failed: dict[str, str] = {}
+        """The kind of message that has failed last over each channel, since one was delivered."""
         self.journal: list[JournalEntry] = []
 
     def __len__(self) -> int:
@@ -161,7 +163,7 @@ class Outbox:
         if not due:
             return None
         due.sort(key=lambda one: one.fact.number)
-        group = _group(due, channel)
+        group = _group(due, channel, self._failed.get(channel, ""))
         first = group[0].fact
         message_id = first.message_id or f"{self._installation}-{first.number}-{first.attempts + 1}"
         for one in group:
@@ -182,12 +184,14 @@ class Outbox:
     def delivered(self, message_id: str, remote_id: str, now: datetime) -> None:
         """The channel has taken the message. A report's body is kept no longer."""
         for one in self.under_way(message_id):
+            self._failed.pop(one.fact.channel, None)
             reason = f"delivered at try {one.fact.attempts}"
             self._fire(one, "deliver", reason, remote_id=remote_id, ended_at=now, html=None, reason="")
 
     def failed(self, message_id: str, reason: str) -> None:
         """The message is to be sent again, with what has come meanwhile."""
         for one in self.under_way(message_id):
+            self._failed[one.fact.channel] = one.fact.kind
             self._fire(one, "fail", reason, reason=reason, message_id="")
 
     def refused(self, message_id: str, reason: str, now: datetime) -> None:
@@ -219,16 +223,18 @@ class Outbox:
         self._changed[one.fact.delivery_id] = one
 
 
-def _group(due: list[Delivery], channel: ChannelName) -> list[Delivery]:
-    """What travels together: after a crash the same as before it; a report alone; else the alerts of this moment, the
-    gravest first. Of more than fit, those that are not critical are only counted, on channels for people."""
+def _group(due: list[Delivery], channel: ChannelName, failed: str) -> list[Delivery]:
+    """What travels together: after a crash the same as before it; else the alerts of this moment, the gravest first; a
+    report alone, after them. What has `failed` last gives way to the other kind: neither can hold the other up.
+    Of more alerts than fit, those that are not critical are only counted, on channels for people."""
     lost = next((one.fact.message_id for one in due if one.fact.message_id), "")
     if lost:
         due = [one for one in due if one.fact.message_id == lost]
         return due if channel in WHOLE else sorted(due, key=_rank)
-    if due[0].fact.kind == "report":
-        return due[:1]
-    alerts, most = [one for one in due if one.fact.kind == "alert"], GROUPS[channel]
+    reports, alerts = ([one for one in due if one.fact.kind == kind] for kind in ("report", "alert"))
+    if reports and (not alerts or failed == "alert"):
+        return [min(reports, key=lambda one: (one.fact.attempts, one.fact.number))]
+    most = GROUPS[channel]
     if channel in WHOLE:
         return alerts[:most]
     alerts.sort(key=_rank)

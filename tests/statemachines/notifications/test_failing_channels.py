@@ -11,6 +11,7 @@ from statemachines.notifications.delivery import DeliveryState
 from statemachines.notifications.machine import NotifierState
 from statemachines.notifications.message import Delivered, Message, Outcome, RefusedForGood, TryAgain
 from statemachines.notifications.parameters import NotificationRules
+from statemachines.notifications.report import Report
 from tests.statemachines.notifications.world import ALL, START, started
 
 TELEGRAM, EMAIL, PAGERDUTY, WEBHOOK = ALL
@@ -119,6 +120,41 @@ def test_what_a_receiver_says_fits_into_a_row(outcome: Outcome) -> None:
     assert any("gate way says \ufffdx xxx" in one for one in said)
     written = [*map(repr, deliveries), *map(repr, channels), *map(repr, world.journal), *map(repr, world.alerts.values())]
     assert not [one for one in written for odd in ("\\x00", "\\ud800", "\\u202e", "\\n", "x" * 301) if odd in one]
+
+
+@pytest.mark.parametrize("failing", ["report", "alert"])
+def test_neither_a_report_nor_an_alert_that_fails_holds_the_other_up(failing: str) -> None:
+    def answer(message: Message) -> Outcome:
+        if message.kind == failing:
+            return TryAgain("no answer within 30 s")
+        world.received[EMAIL].append(message)
+        return Delivered()
+
+    world = started(channels=(EMAIL,))
+    world.answers[EMAIL] = answer
+    first = world.alert("critical")
+    world.commit(world.notifier.report(world.now, Report("daily:2026-11-28", "Day", "plain", None, 5), EMAIL, 5))
+    world.run(60)
+    later = world.alert("critical")
+    world.commit(world.notifier.report(world.now, Report("daily:2026-11-29", "Day", "plain", None, 6), EMAIL, 6))
+    world.run(700)
+    alerts = {part.alert_id for one in world.received[EMAIL] if one.kind == "alert" for part in one.parts}
+    reports = [one for one in world.received[EMAIL] if one.kind == "report"]
+    assert (alerts, len(reports)) == (({first, later}, 0) if failing == "report" else (set(), 2))
+
+
+def test_one_report_that_fails_does_not_hold_up_the_next() -> None:
+    def answer(message: Message) -> Outcome:
+        world.received[EMAIL].append(message)
+        return TryAgain("no answer") if message.parts[0].text == "poison" else Delivered()
+
+    world = started(channels=(EMAIL,))
+    world.answers[EMAIL] = answer
+    for day, text in enumerate(("poison", "plain")):
+        report = Report(f"daily:2026-11-2{day}", "Day", text, None, 5)
+        world.commit(world.notifier.report(world.now, report, EMAIL, 5))
+    world.run(60)
+    assert [one.parts[0].text for one in world.received[EMAIL]][:3] == ["poison", "plain", "poison"]
 
 
 def test_what_cannot_be_delivered_for_days_has_an_end() -> None:
