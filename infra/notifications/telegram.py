@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from datetime import timedelta
 
 from telegram import Bot
@@ -30,6 +31,12 @@ MOST = 4_096
 MOST_OF_TITLE, MOST_OF_FOOTING = 300, 200
 TIMEOUT_S = 10.0
 REMEMBERED = 100
+
+ABOUT_CHAT = re.compile(
+    "right|topic|thread|peer|chat|group|channel|user|member|admin|owner|restrict|forbidden|deactivated|kicked|banned",
+    re.IGNORECASE,
+)
+"""A bad request of this kind is due to the chat or the bot's place in it, which people can repair; not to the text."""
 
 
 class TelegramChannel:
@@ -82,6 +89,8 @@ class TelegramChannel:
         except BadRequest as error:
             if "chat not found" in str(error).lower():
                 return TryAgain(f"chat {chat} does not exist for this bot; open it and send /start")
+            if ABOUT_CHAT.search(str(error)):
+                return TryAgain(f"chat {chat} does not take messages of this bot ({self._shown(error)})")
             return RefusedForGood(self._shown(error))
         except TimedOut:
             return TryAgain("Telegram did not answer in time; whether the message arrived is not known")

@@ -146,9 +146,13 @@ class Notifier:
             self._outbox.delivered(message_id, outcome.remote_id, now)
             self._journal += channel.took(now, self._rules.gap_s)
         elif isinstance(outcome, RefusedForGood):
-            channel.refused = "; ".join(one.fact.title for one in self._outbox.under_way(message_id)[:NAMED])
-            self._outbox.refused(message_id, outcome.reason, now)
-            self._journal += channel.failed(now, f"it refuses a message: {outcome.reason}", None, most)
+            told = f"it refuses a message: {outcome.reason}"
+            titles = "; ".join(one.fact.title for one in self._outbox.under_way(message_id))
+            if self._outbox.refused(message_id, outcome.reason, now):
+                channel.refused = titles
+                self._journal += channel.failed(now, told, None, most)
+            else:
+                channel.slowed(now, self._rules.gap_s, told)
         else:
             self._outbox.failed(message_id, outcome.reason)
             if outcome.is_pace:

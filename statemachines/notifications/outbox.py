@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from statemachines.commands import JournalEntry
@@ -35,6 +35,9 @@ class Outbox:
         self._changed: dict[str, Delivery] = {}
         self._failed: dict[str, str] = {}
         """The kind of message that has failed last over each channel, since one was delivered."""
+        self._alone: dict[str, int] = {}
+        """Deliveries that were refused together with others, with their tries until then: which of them is meant is
+        seen when each goes alone."""
         self.journal: list[JournalEntry] = []
 
     def __len__(self) -> int:
@@ -163,7 +166,7 @@ class Outbox:
         if not due:
             return None
         due.sort(key=lambda one: one.fact.number)
-        group = _group(due, channel, self._failed.get(channel, ""))
+        group = _group(due, channel, self._failed.get(channel, ""), self._alone)
         first = group[0].fact
         message_id = first.message_id or f"{self._installation}-{first.number}-{first.attempts + 1}"
         for one in group:
@@ -194,15 +197,22 @@ class Outbox:
             self._failed[one.fact.channel] = one.fact.kind
             self._fire(one, "fail", reason, reason=reason, message_id="")
 
-    def refused(self, message_id: str, reason: str, now: datetime) -> None:
-        """The message would be refused again."""
-        for one in self.under_way(message_id):
+    def refused(self, message_id: str, reason: str, now: datetime) -> bool:
+        """The message would be refused again; whether that is its end. The alerts of a group are sent again alone."""
+        group = self.under_way(message_id)
+        if len(group) > 1:
+            self._alone |= {one.fact.delivery_id: one.fact.attempts for one in group}
+            self.failed(message_id, f"refused in a message of {len(group)}, sent again alone: {reason}")
+            return False
+        for one in group:
             self._fire(one, "refuse", reason, reason=reason, ended_at=now)
+        return True
 
     def taken(self) -> tuple[list[DeliveryFact], list[JournalEntry]]:
         """The rows and the lines of the journal since the last call."""
         facts, journal = [one.fact for one in self._changed.values()], self.journal
         self._open = {key: one for key, one in self._open.items() if one.fact.ended_at is None}
+        self._alone = {key: tries for key, tries in self._alone.items() if key in self._open}
         self._changed, self.journal = {}, []
         return facts, journal
 
@@ -223,9 +233,10 @@ class Outbox:
         self._changed[one.fact.delivery_id] = one
 
 
-def _group(due: list[Delivery], channel: ChannelName, failed: str) -> list[Delivery]:
+def _group(due: list[Delivery], channel: ChannelName, failed: str, alone: Mapping[str, int]) -> list[Delivery]:
     """What travels together: after a crash the same as before it; else the alerts of this moment, the gravest first; a
-    report alone, after them. What has `failed` last gives way to the other kind: neither can hold the other up.
+    report alone, after them. What has `failed` last gives way to the other kind: neither can hold the other up. An alert
+    that was refused with others goes `alone`; where that has failed, after those that were not.
     Of more alerts than fit, those that are not critical are only counted, on channels for people."""
     lost = next((one.fact.message_id for one in due if one.fact.message_id), "")
     if lost:
@@ -235,11 +246,20 @@ def _group(due: list[Delivery], channel: ChannelName, failed: str) -> list[Deliv
     if reports and (not alerts or failed == "alert"):
         return [min(reports, key=lambda one: (one.fact.attempts, one.fact.number))]
     most = GROUPS[channel]
+    first = min(alerts, key=lambda one: (_tries(one, alone), *_rank(one)))
+    if first.fact.delivery_id in alone:
+        return [first]
+    alerts = [one for one in alerts if one.fact.delivery_id not in alone]
     if channel in WHOLE:
         return alerts[:most]
     alerts.sort(key=_rank)
     critical = [one for one in alerts if one.fact.severity == "critical"]
     return critical[:most] if len(critical) >= most else alerts
+
+
+def _tries(one: Delivery, alone: Mapping[str, int]) -> int:
+    """How often it failed alone; 0 for one that travels with others."""
+    return one.fact.attempts - alone.get(one.fact.delivery_id, one.fact.attempts)
 
 
 def _rank(one: Delivery) -> tuple[int, int]:

@@ -105,6 +105,61 @@ def test_what_is_refused_for_good_is_not_tried_again_and_is_reported() -> None:
     assert world.parts(EMAIL, report.alert_id) == ["raise", "resolve"]
 
 
+def test_one_alert_that_is_refused_costs_no_other() -> None:
+    def answer(message: Message) -> Outcome:
+        if any("POISON" in part.title for part in message.parts):
+            return RefusedForGood("HTTP status 413")
+        world.received[TELEGRAM].append(message)
+        return Delivered()
+
+    world = started(channels=(TELEGRAM, EMAIL))
+    world.answers[TELEGRAM] = answer
+    bad = world.alert("info", title="POISON")
+    others = [world.alert("warning"), world.alert("critical"), *(world.alert("info") for _ in range(30))]
+    world.run(300)
+    assert [world.parts(TELEGRAM, one) for one in others] == [["raise"]] * len(others)
+    rows = {row.alert_id: row for row in world.deliveries.values() if row.channel == TELEGRAM}
+    assert [one for one, row in rows.items() if row.state == DeliveryState.REFUSED] == [bad]
+    assert rows[bad].attempts == 2
+    (report,) = [alert for alert in world.alerts.values() if alert.actor == "notifier"]
+    assert "they are not tried again: POISON." in report.text
+    assert world.parts(EMAIL, report.alert_id)
+
+
+def test_an_alert_that_comes_while_refused_ones_go_alone_is_not_held_up() -> None:
+    world = started(channels=(WEBHOOK,))
+    world.answers[WEBHOOK] = lambda message: RefusedForGood("no") if len(message.parts) > 1 else TryAgain("timeout")
+    for _ in range(2):
+        world.alert("warning")
+    world.run(20)
+    seen: list[Message] = []
+
+    def away(message: Message) -> Outcome:
+        seen.append(message)
+        return TryAgain("timeout")
+
+    world.answers[WEBHOOK] = away
+    one = world.alert("critical")
+    world.run(60)
+    assert [part.alert_id for part in seen[0].parts] == [one]
+
+
+def test_a_refused_critical_alert_is_not_held_up_by_a_stream_of_milder_ones() -> None:
+    world = started(channels=(WEBHOOK,))
+    answers = iter([RefusedForGood("no")])
+
+    def answer(message: Message) -> Outcome:
+        world.received[WEBHOOK].append(message)
+        return next(answers, Delivered())
+
+    world.answers[WEBHOOK] = answer
+    one = world.alert("critical")
+    for _ in range(6):
+        world.alert("info")
+        world.run(5)
+    assert [part.alert_id for part in world.received[WEBHOOK][1].parts] == [one]
+
+
 ODD = "gate\x00way\nsays \ud800\u202ex " + "x" * 9_000
 
 
