@@ -25,7 +25,9 @@ REFUSALS = frozenset({400, 413, 415, 422})
 """What says that this very message cannot be taken; other answers may be due to a setting, or pass by themselves."""
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], receiver: str, secrets: Collection[str]) -> tuple[Outcome, Any]:
+def post(
+    url: str, body: bytes, headers: Mapping[str, str], receiver: str, secrets: Collection[str]
+) -> tuple[Outcome, Any]:
     """What came of it, and the answer if it is JSON. No redirect is followed: it could lead to another receiver.
 
     `secrets` are not quoted, whatever the receiver says.
@@ -54,9 +56,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], receiver: str, secre
     return outcome, answers[0] if answers else None
 
 
-def judged(
-    status: int, retry_after: str | None, receiver: str, answer: Any, secrets: Collection[str] = ()
-) -> Outcome:
+def judged(status: int, retry_after: str | None, receiver: str, answer: Any, secrets: Collection[str] = ()) -> Outcome:
     """What a status says."""
     if 200 <= status < 300:
         return Delivered()

@@ -80,8 +80,10 @@ class Channel:
         return self._machine.state
 
     def is_free(self, now: datetime) -> bool:
-        """Whether a message may be sent now."""
-        return not self.sending and now >= self.next_at
+        """Whether a message may be sent now. An instant further away than the longest pause is due to a clock that was
+        ahead for a while."""
+        is_paused = now < self.next_at <= now + timedelta(seconds=LONGEST_PACE_S)
+        return not self.sending and not is_paused
 
     def took(self, now: datetime, gap_s: float) -> list[JournalEntry]:
         """A message was delivered."""

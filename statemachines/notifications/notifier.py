@@ -132,7 +132,7 @@ class Notifier:
         if self._is_settling and is_all and self.channels:
             self._end_settling(now, market_ms)
         self._intake.repeat(now)
-        self._outbox.expire_old(now, self._rules.keep_days)
+        self._outbox.expire_old(now, self._rules.keep_days, self._intake.standing)
         outgoing = [] if self._is_settling else self._send(now)
         return self._decision(market_ms, outgoing)
 

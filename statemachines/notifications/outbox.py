@@ -147,22 +147,20 @@ class Outbox:
             if one.fact.alert_id == alert_id and one.fact.action in actions and one.is_unsent:
                 self._expire(one, now, reason)
 
-    def expire_old(self, now: datetime, keep_days: int) -> None:
-        """What could not be delivered for so long is not tried any more."""
+    def expire_old(self, now: datetime, keep_days: int, standing: Collection[str]) -> None:
+        """What could not be delivered for so long is not tried any more; what is critical, or about an alert that
+        still stands, is: age alone may be due to a clock that is ahead for a while."""
         oldest = now - timedelta(days=keep_days)
         for one in self:
-            if one.fact.created_at < oldest and one.is_unsent:
+            is_kept = one.fact.severity == "critical" or one.fact.alert_id in standing
+            if one.fact.created_at < oldest and one.is_unsent and not is_kept:
                 self._expire(one, now, f"it could not be delivered within {keep_days} days")
 
     # --- sending ---
 
     def send(self, channel: ChannelName, now: datetime) -> Message | None:
         """The next message over a channel, of all that is due; None when nothing is. Its deliveries are under way."""
-        due = [
-            one
-            for one in self._open.values()
-            if one.fact.channel == channel and one.is_unsent and one.fact.next_at <= now
-        ]
+        due = [one for one in self._open.values() if one.fact.channel == channel and one.is_due(now)]
         if not due:
             return None
         due.sort(key=lambda one: one.fact.number)
@@ -235,8 +233,8 @@ class Outbox:
 
 def _group(due: list[Delivery], channel: ChannelName, failed: str, alone: Mapping[str, int]) -> list[Delivery]:
     """What travels together: after a crash the same as before it; else the alerts of this moment, the gravest first; a
-    report alone, after them. What has `failed` last gives way to the other kind: neither can hold the other up. An alert
-    that was refused with others goes `alone`; where that has failed, after those that were not.
+    report alone, after them. What has `failed` last gives way to the other kind: neither can hold the other up. An
+    alert that was refused with others goes `alone`; where that has failed, after those that were not.
     Of more alerts than fit, those that are not critical are only counted, on channels for people."""
     lost = next((one.fact.message_id for one in due if one.fact.message_id), "")
     if lost:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -25,7 +25,6 @@ from infra.notifications import asynchronous, http, telegram
 from infra.notifications import email as mail
 from infra.notifications.channels import channels_of
 from infra.notifications.email import EmailChannel
-from infra.notifications.http import hidden, secrets_of
 from infra.notifications.pagerduty import PagerDutyChannel
 from infra.notifications.telegram import MOST, TelegramChannel, as_html
 from infra.notifications.webhook import WebhookChannel, signature
@@ -389,43 +388,6 @@ def test_the_webhook_fails_in_every_way(hook: Receiver, answer: Answer, expected
     hook.answers = [answer]
     assert_like(webhook(hook).send(message()), expected)
     assert isinstance(webhook(hook).send(message()), Delivered)
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        lambda request: f"Cannot POST {request.path}",
-        lambda request: f"Cannot POST {request.path.upper()}",
-        lambda request: f"no hook {request.path.rpartition('/')[2]} here",
-        lambda request: f"http://{request.headers['Host']}{request.path} is unknown",
-        lambda request: "x" * 130 + request.path,
-        lambda request: f"signed with {SIGNING}",
-    ],
-)
-@pytest.mark.parametrize("code", [400, 403, 404, 502])
-def test_a_receiver_that_quotes_the_address_is_not_quoted(hook: Receiver, code: int, said: Callable[..., str]) -> None:
-    """The usual 404 of many frameworks has the path in its message; the path of a webhook is a secret."""
-    hook.usual = lambda request: status(code, {"message": said(request), "errors": [said(request)]})(request)
-    found = outcome_of(webhook(hook).send(message()))
-    assert not isinstance(found, Delivered)
-    assert "***" in found.reason
-    assert not [secret for secret in SECRETS if secret[:8].lower() in found.reason.lower()]
-
-
-def test_secrets_of_an_address() -> None:
-    found = secrets_of("https://ada:pass%20word@example.org/hooks/T0K-%31N?key=s3cr3t-x&v=1")
-    assert {"T0K-%31N", "T0K-1N", "pass%20word", "pass word", "s3cr3t-x"} <= set(found)
-    assert hidden("bad s3cr3t-x at /hooks/t0k-1n", found) == "bad *** at ***"
-    assert secrets_of("https://example.org/") == ["https://example.org/"] * 2
-    assert hidden("a text", []) == "a text"
-
-
-@pytest.mark.parametrize("code", [202, 400, 502])
-def test_pagerduty_that_quotes_the_key_is_not_quoted(events_api: Receiver, code: int) -> None:
-    key = ROUTING_KEY
-    answer = {"status": "success", "dedup_key": f"x{key}", "message": f"no {key}", "errors": [f"{key} is unknown"]}
-    events_api.usual = status(code, answer)
-    assert "***" in repr(outcome_of(pagerduty(events_api).send(message())))
 
 
 def test_an_answer_without_end_is_not_read_to_it(hook: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:

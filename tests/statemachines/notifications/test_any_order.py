@@ -229,7 +229,7 @@ def _a_failing_channel_is_given_up(patch: pytest.MonkeyPatch) -> None:
 
     def failed(self: Channel, now: datetime, *rest: Any) -> Any:
         found = whole(self, now, *rest)
-        self.next_at = now + timedelta(days=30)
+        self.next_at = now + timedelta(hours=1)
         return found
 
     patch.setattr(Channel, "failed", failed)

@@ -171,9 +171,10 @@ def test_what_a_receiver_says_fits_into_a_row(outcome: Outcome) -> None:
     world.alert("warning")
     world.run(60)
     deliveries, channels = list(world.deliveries.values()), list(world.states.values())
-    said = [f"{one.reason}{one.remote_id}" for one in deliveries] + [str(one.data.get("last_error")) for one in channels]
+    said = [f"{one.reason}{one.remote_id}" for one in deliveries]
+    said += [str(one.data.get("last_error")) for one in channels]
     assert any("gate way says \ufffdx xxx" in one for one in said)
-    written = [*map(repr, deliveries), *map(repr, channels), *map(repr, world.journal), *map(repr, world.alerts.values())]
+    written = list(map(repr, [*deliveries, *channels, *world.journal, *world.alerts.values()]))
     assert not [one for one in written for odd in ("\\x00", "\\ud800", "\\u202e", "\\n", "x" * 301) if odd in one]
 
 
@@ -215,8 +216,10 @@ def test_one_report_that_fails_does_not_hold_up_the_next() -> None:
 def test_what_cannot_be_delivered_for_days_has_an_end() -> None:
     world = started(rules=NotificationRules(keep_days=1))
     world.broken = {EMAIL}
-    one = world.alert("warning")
+    one = world.alert("warning", "")
+    kept = [world.alert("warning"), world.alert("critical", "")]
     world.run(86_400 + 700, 300)
+    assert {row.alert_id for row in world.open() if row.channel == EMAIL} == set(kept)
     (row,) = [row for row in world.deliveries.values() if row.alert_id == one and row.channel == EMAIL]
     assert row.state == DeliveryState.EXPIRED
     assert "1 days" in row.reason
