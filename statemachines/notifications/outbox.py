@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
@@ -32,6 +33,8 @@ class Outbox:
         self._installation = installation
         self._number = number
         self._open: dict[str, Delivery] = {}
+        self._about: defaultdict[tuple[str, str], list[Delivery]] = defaultdict(list)
+        """The same by alert and channel: a storm has thousands of alerts, and each is looked for."""
         self._changed: dict[str, Delivery] = {}
         self._failed: dict[str, str] = {}
         """The kind of message that has failed last over each channel, since one was delivered."""
@@ -106,7 +109,7 @@ class Outbox:
         """Take the deliveries that have not ended. Those that were under way may have arrived: they are sent again.
         Those of a channel that is not configured any more have their end."""
         for fact in facts:
-            one = self._open[fact.delivery_id] = Delivery(fact)
+            one = self._opened(fact)
             if one.state is DeliveryState.SENDING:
                 reason = "the notifier ended before the outcome was committed; sent again under the same number"
                 self._fire(one, "lose", reason, reason=reason)
@@ -119,17 +122,14 @@ class Outbox:
         """The newest delivery about the alert that was never tried yet, of these actions."""
         found = [
             one
-            for one in self._open.values()
-            if one.fact.alert_id == alert_id
-            and one.fact.channel == channel
-            and one.fact.action in actions
-            and one.state is DeliveryState.WAITING
+            for one in self._about.get((alert_id, channel), ())
+            if one.fact.action in actions and one.state is DeliveryState.WAITING
         ]
         return max(found, key=lambda one: one.fact.number, default=None)
 
     def is_pending(self, alert_id: str, channel: str) -> bool:
         """Whether anything about the alert is still to be delivered over the channel."""
-        return any(one.fact.alert_id == alert_id and one.fact.channel == channel for one in self._open.values())
+        return bool(self._about.get((alert_id, channel)))
 
     def critical(self, channel: str) -> list[Delivery]:
         """Critical alerts that are not delivered over the channel yet."""
@@ -143,9 +143,10 @@ class Outbox:
 
     def expire(self, alert_id: str, actions: Collection[str], now: datetime, reason: str) -> None:
         """What is not under way of these actions about the alert need not be sent any more."""
-        for one in self:
-            if one.fact.alert_id == alert_id and one.fact.action in actions and one.is_unsent:
-                self._expire(one, now, reason)
+        for channel in ChannelName:
+            for one in self._about.get((alert_id, channel), ()):
+                if one.fact.action in actions and one.is_unsent:
+                    self._expire(one, now, reason)
 
     def expire_old(self, now: datetime, keep_days: int, standing: Collection[str]) -> None:
         """What could not be delivered for so long is not tried any more; what is critical, or about an alert that
@@ -209,7 +210,9 @@ class Outbox:
     def taken(self) -> tuple[list[DeliveryFact], list[JournalEntry]]:
         """The rows and the lines of the journal since the last call."""
         facts, journal = [one.fact for one in self._changed.values()], self.journal
-        self._open = {key: one for key, one in self._open.items() if one.fact.ended_at is None}
+        for one in self._changed.values():
+            if one.fact.ended_at is not None:
+                self._close(one)
         self._alone = {key: tries for key, tries in self._alone.items() if key in self._open}
         self._changed, self.journal = {}, []
         return facts, journal
@@ -221,7 +224,21 @@ class Outbox:
         return self._number
 
     def _add(self, fact: DeliveryFact) -> None:
-        self._open[fact.delivery_id] = self._changed[fact.delivery_id] = Delivery(fact)
+        self._changed[fact.delivery_id] = self._opened(fact)
+
+    def _opened(self, fact: DeliveryFact) -> Delivery:
+        if (before := self._open.get(fact.delivery_id)) is not None:
+            self._close(before)
+        one = self._open[fact.delivery_id] = Delivery(fact)
+        self._about[fact.alert_id, fact.channel].append(one)
+        return one
+
+    def _close(self, one: Delivery) -> None:
+        key = one.fact.alert_id, one.fact.channel
+        self._open.pop(one.fact.delivery_id, None)
+        self._about[key] = [other for other in self._about[key] if other is not one]
+        if not self._about[key]:
+            del self._about[key]
 
     def _expire(self, one: Delivery, now: datetime, reason: str) -> None:
         self._fire(one, "expire", reason, reason=reason, ended_at=now)
