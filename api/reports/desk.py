@@ -94,7 +94,7 @@ class ReportDesk:
         if closed is None:
             return []
         for kind in rules.kinds:
-            sent = sent_of(kind, await asyncio.to_thread(lambda: list(self._made())))
+            sent = sent_of(kind, await asyncio.to_thread(lambda: list(self._made())), now)
             for one in due(kind, now, rules.at, rules.zone, closed, sent, is_wall_time=rules.is_wall_time):
                 await asyncio.to_thread(self._hand_over, await self._report(one, now))
                 handed.append(one.period.key)

@@ -13,8 +13,9 @@ import aiosmtplib
 
 from infra.config.notifications import EmailConfig
 from infra.notifications.asynchronous import finished
-from infra.notifications.text import footing, heading, left_out, one_line, paragraph, shortened, subject
+from infra.notifications.text import footing, heading, left_out, paragraph, subject
 from statemachines.notifications.message import Delivered, Message, Outcome, RefusedForGood, TryAgain
+from statemachines.notifications.plain import one_line, shortened
 
 TIMEOUT_S = 20.0
 MOST_OF_SUBJECT = 180

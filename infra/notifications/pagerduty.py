@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import orjson
 
 from infra.config.notifications import PagerDutyConfig
-from infra.notifications.http import post
-from infra.notifications.text import footing, one_line, paragraph, shortened
+from infra.notifications.http import hidden, post
+from infra.notifications.text import footing, paragraph
 from statemachines.notifications.message import Action, Delivered, Message, Outcome, Part, TryAgain
+from statemachines.notifications.plain import one_line, shortened
 
 PATH = "/v2/enqueue"
 EVENTS: Mapping[Action, str] = {
@@ -38,13 +39,13 @@ class PagerDutyChannel:
         """Send the event of its one alert."""
         (part,) = message.parts
         body = orjson.dumps(event(part, self._key))
-        outcome, answer = post(self._url, body, {"content-type": "application/json"}, "PagerDuty")
+        outcome, answer = post(self._url, body, {"content-type": "application/json"}, "PagerDuty", [self._key])
         if not isinstance(outcome, Delivered):
             return outcome
         # A proxy's page of HTML with status 200 is no acceptance.
         if not isinstance(answer, dict) or answer.get("status") != "success":
             return TryAgain("PagerDuty's answer is not that of its Events API; whether the event arrived is not known")
-        return Delivered(shortened(str(answer.get("dedup_key", "")), 200))
+        return Delivered(shortened(hidden(str(answer.get("dedup_key", "")), [self._key]), 200))
 
 
 def event(part: Part, routing_key: str) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import re
+from dataclasses import replace
 from datetime import timedelta
 
 from telegram import Bot
@@ -20,26 +22,37 @@ from telegram.request import HTTPXRequest
 
 from infra.config.notifications import TelegramConfig
 from infra.notifications.asynchronous import finished
-from infra.notifications.text import footing, heading, left_out, paragraph, shortened
+from infra.notifications.text import footing, heading, left_out, paragraph
 from statemachines.notifications.message import Delivered, Message, Outcome, Part, RefusedForGood, TryAgain
+from statemachines.notifications.plain import one_line, shortened
 
 MOST = 4_096
 """Characters of one message of Telegram, counted after its entities are parsed; here before, which is stricter."""
 
 MOST_OF_TITLE, MOST_OF_FOOTING = 300, 200
 TIMEOUT_S = 10.0
-REMEMBERED = 100
+REMEMBERED = 10_000
+"""Alerts that a chat has and another one does not have yet; of more, the oldest may come to a chat again."""
+
+ABOUT_CHAT = re.compile(
+    "right|topic|thread|peer|chat|group|channel|user|member|admin|owner|restrict|forbidden|deactivated|kicked|banned",
+    re.IGNORECASE,
+)
+"""A bad request of this kind is due to the chat or the bot's place in it, which people can repair; not to the text."""
+
+
+_Had = tuple[str, str, str, str]
 
 
 class TelegramChannel:
-    """Sends to every chat. A chat that has a message is not sent it again when another one fails."""
+    """Sends to every chat. A chat that has an alert is not sent it again when another one fails."""
 
     def __init__(self, config: TelegramConfig) -> None:
         assert config.bot_token is not None
         self._token = config.bot_token.get_secret_value()
         self._base_url = f"{config.api_url}/bot"
         self._chats = config.chat_ids or ()
-        self._sent: dict[tuple[str, str], str] = {}
+        self._sent: dict[_Had, str] = {}
 
     def __repr__(self) -> str:
         return "TelegramChannel()"
@@ -49,7 +62,6 @@ class TelegramChannel:
         return finished(self._send(message))
 
     async def _send(self, message: Message) -> Outcome:
-        text, numbers = as_html(message), _content(message)
         # The client ignores proxy variables: what stands before it would see the token.
         request = HTTPXRequest(
             connection_pool_size=1,
@@ -62,11 +74,14 @@ class TelegramChannel:
         outcomes: dict[str, Outcome] = {}
         async with request:
             for chat in self._chats:
-                if (numbers, chat) not in self._sent:
-                    outcomes[chat] = await self._send_to(bot, chat, text)
+                parts = tuple(part for part in message.parts if _had(part, chat) not in self._sent)
+                if parts:
+                    outcomes[chat] = await self._send_to(bot, chat, as_html(replace(message, parts=parts)))
                     if isinstance(found := outcomes[chat], Delivered):
-                        self._sent[numbers, chat] = found.remote_id
-        return self._outcome(numbers, outcomes)
+                        self._sent |= {_had(part, chat): found.remote_id for part in parts}
+        while len(self._sent) > REMEMBERED:
+            del self._sent[next(iter(self._sent))]
+        return self._outcome(message, outcomes)
 
     async def _send_to(self, bot: Bot, chat: str, text: str) -> Outcome:
         try:
@@ -81,6 +96,8 @@ class TelegramChannel:
         except BadRequest as error:
             if "chat not found" in str(error).lower():
                 return TryAgain(f"chat {chat} does not exist for this bot; open it and send /start")
+            if ABOUT_CHAT.search(str(error)):
+                return TryAgain(f"chat {chat} does not take messages of this bot ({self._shown(error)})")
             return RefusedForGood(self._shown(error))
         except TimedOut:
             return TryAgain("Telegram did not answer in time; whether the message arrived is not known")
@@ -88,7 +105,7 @@ class TelegramChannel:
             return TryAgain(f"Telegram cannot be reached ({self._shown(error)})")
         return Delivered(f"{chat}:{sent.message_id}")
 
-    def _outcome(self, numbers: str, outcomes: dict[str, Outcome]) -> Outcome:
+    def _outcome(self, message: Message, outcomes: dict[str, Outcome]) -> Outcome:
         """Delivered only when every chat has it; what can be repaired counts before what cannot."""
         failed = [one for one in outcomes.values() if not isinstance(one, Delivered)]
         again = [one for one in failed if isinstance(one, TryAgain)]
@@ -96,17 +113,14 @@ class TelegramChannel:
             pauses = [one.after_s for one in again if one.after_s is not None]
             worst = next((one for one in again if not one.is_pace), again[0])
             return TryAgain(worst.reason, max(pauses, default=None), is_pace=worst.is_pace)
-        if failed:
-            return failed[0]
-        remote = ", ".join(self._sent[numbers, chat] for chat in self._chats)
-        while len(self._sent) > REMEMBERED:
-            del self._sent[next(iter(self._sent))]
-        for chat in self._chats:
-            del self._sent[numbers, chat]  # a later message of this content is another one
-        return Delivered(remote)
+        if failed and len(message.parts) > 1:
+            return failed[0]  # its alerts are sent again one by one
+        # It has its end: a later message of this content is another one.
+        had = [self._sent.pop(_had(part, chat), "") for chat in self._chats for part in message.parts]
+        return failed[0] if failed else Delivered(", ".join(dict.fromkeys(one for one in had if one)))
 
     def _shown(self, error: Exception) -> str:
-        return shortened(" ".join(str(error).replace(self._token, "***").split()), 200)
+        return shortened(one_line(str(error).replace(self._token, "***")), 200)
 
 
 def as_html(message: Message) -> str:
@@ -140,5 +154,5 @@ def _escaped(text: str, most: int) -> str:
     return html.escape(shortened(text, low), quote=False) if low else ""
 
 
-def _content(message: Message) -> str:
-    return "|".join(f"{part.alert_id}/{part.action}/{part.text}" for part in message.parts)
+def _had(part: Part, chat: str) -> _Had:
+    return chat, part.alert_id, part.action, part.text

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from statemachines.notifications.message import Action, Message, Part
+from statemachines.notifications.plain import one_line
 
 MARKS: Mapping[str, str] = {"critical": "CRITICAL", "warning": "Warning", "info": "Info"}
 
@@ -19,17 +20,6 @@ WHAT: Mapping[Action, str] = {
     "report": "",
 }
 """What has become of an alert; "" for a new one."""
-
-CONTROLS = {code: " " for code in (*range(32), *range(0x7F, 0xA0), 0x2028, 0x2029)}
-"""Line breaks and control characters: a title is one line on every channel."""
-
-BIDI = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)), None)
-"""Characters that turn the direction of text around: what is shown would not be what is there."""
-
-
-def one_line(text: str) -> str:
-    """The text without line breaks and control characters."""
-    return " ".join(text.translate(CONTROLS | BIDI).split())
 
 
 def paragraph(text: str) -> str:
@@ -70,8 +60,3 @@ def subject(message: Message) -> str:
     if message.kind == "report":
         return one_line(first.title)
     return f"{heading(first)}{f' (and {others} more)' if others else ''}"
-
-
-def shortened(text: str, most: int) -> str:
-    """The text within a number of characters, with a mark where it was cut."""
-    return text if len(text) <= most else f"{text[: max(most - 1, 0)].rstrip()}…"

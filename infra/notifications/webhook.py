@@ -16,9 +16,10 @@ from collections.abc import Callable
 import orjson
 
 from infra.config.notifications import WebhookConfig
-from infra.notifications.http import post
-from infra.notifications.text import one_line, paragraph
+from infra.notifications.http import post, secrets_of
+from infra.notifications.text import paragraph
 from statemachines.notifications.message import Message, Outcome
+from statemachines.notifications.plain import one_line
 
 VERSION = 1
 
@@ -29,7 +30,8 @@ class WebhookChannel:
     def __init__(self, config: WebhookConfig, installation: str, now_s: Callable[[], float] = time.time) -> None:
         assert config.url is not None and config.signing_secret is not None
         self._url = config.url.get_secret_value()
-        self._secret = config.signing_secret.get_secret_value().encode()
+        secret = config.signing_secret.get_secret_value()
+        self._secret, self._secrets = secret.encode(), [*secrets_of(self._url), secret]
         self._installation = installation
         self._now_s = now_s
 
@@ -45,7 +47,7 @@ class WebhookChannel:
             "x-eternal-signature": signature(self._secret, stamp, body),
             "x-eternal-message": message.message_id,
         }
-        outcome, _ = post(self._url, body, headers, "the webhook")
+        outcome, _ = post(self._url, body, headers, "the webhook", self._secrets)
         return outcome
 
 

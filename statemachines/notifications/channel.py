@@ -11,7 +11,7 @@ from statemachines.actor_logic import StateRow
 from statemachines.backoff import Backoff
 from statemachines.commands import JournalEntry
 from statemachines.fsm import Row, StateMachine, Table
-from statemachines.notifications.message import ChannelName
+from statemachines.notifications.message import MOST_OF_REASON, ChannelName
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 PAUSES = Backoff((5.0, 15.0, 30.0), 600.0)
@@ -20,7 +20,6 @@ PAUSES = Backoff((5.0, 15.0, 30.0), 600.0)
 LONGEST_PACE_S = 3_600.0
 """A receiver that asks for a longer pause than this is asked again after it."""
 
-MAX_REASON = 300
 PREFIX = "channel:"
 
 
@@ -81,8 +80,10 @@ class Channel:
         return self._machine.state
 
     def is_free(self, now: datetime) -> bool:
-        """Whether a message may be sent now."""
-        return not self.sending and now >= self.next_at
+        """Whether a message may be sent now. An instant further away than the longest pause is due to a clock that was
+        ahead for a while."""
+        is_paused = now < self.next_at <= now + timedelta(seconds=LONGEST_PACE_S)
+        return not self.sending and not is_paused
 
     def took(self, now: datetime, gap_s: float) -> list[JournalEntry]:
         """A message was delivered."""
@@ -96,12 +97,12 @@ class Channel:
     def slowed(self, now: datetime, after_s: float, reason: str) -> None:
         """It works, and its receiver asks for a pause."""
         self.next_at = now + timedelta(seconds=min(max(after_s, 1.0), LONGEST_PACE_S))
-        self.last_error = reason[:MAX_REASON]
+        self.last_error = reason[:MOST_OF_REASON]
 
     def failed(self, now: datetime, reason: str, after_s: float | None, most: int) -> list[JournalEntry]:
         """A try has failed; after `most` in a row the channel is down."""
         self.failures += 1
-        self.last_error = reason[:MAX_REASON]
+        self.last_error = reason[:MOST_OF_REASON]
         pause_s = max(PAUSES.pause_s(self.failures), min(after_s or 0.0, LONGEST_PACE_S))
         self.next_at = now + timedelta(seconds=pause_s)
         is_enough = self.failures >= most and self.state is not _C.DOWN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -49,6 +50,9 @@ DELIVERY_TABLE: Table[DeliveryState] = Table(
     },
 )
 
+CLOCK_STEP = timedelta(hours=1)
+"""A clock that is set back by less delays what was to wait by no more."""
+
 UNSENT = frozenset({_D.WAITING, _D.RETRY})
 """States in which it may be sent."""
 
@@ -79,6 +83,13 @@ class Delivery:
     def is_unsent(self) -> bool:
         """Whether it may be sent."""
         return self.state in UNSENT
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it may be sent now. One that was made in the future is due to a clock that was ahead for a while: it
+        does not wait for that time; what was to wait, as in quiet hours, leaves when the clock was ahead by far."""
+        made, held = self.fact.created_at, self.fact.next_at > self.fact.created_at
+        is_of_the_future = made > now + CLOCK_STEP if held else made > now
+        return self.is_unsent and (self.fact.next_at <= now or is_of_the_future)
 
     def fire(self, trigger: str, why: str, **changes: Any) -> JournalEntry:
         """Move along the table; `changes` are of the row. Raises IllegalTransitionError."""

@@ -63,7 +63,10 @@ class Intake:
         self._note(_notice(alert, ()).model_copy(update={"is_acknowledged": True}), alert)
 
     def repeat(self, now: datetime) -> None:
-        """Send again what is critical, and due."""
+        """Send again what is critical, and due: at most one pause from now, also after the clock was set back."""
+        latest = now + timedelta(seconds=self._rules.repeat_s)
+        for notice in [one for one in self._notices.values() if one.repeat_at is not None and one.repeat_at > latest]:
+            self._note(notice.model_copy(update={"repeat_at": latest}), self._alerts[notice.alert_id])
         for notice in [one for one in self._notices.values() if one.repeat_at is not None and one.repeat_at <= now]:
             alert = self._alerts[notice.alert_id]
             count = notice.repeats + 1
@@ -73,6 +76,11 @@ class Intake:
             is_last = alert.is_event and count >= MOST_EVENT_REPEATS
             again = None if is_last else now + timedelta(seconds=self._rules.repeat_s)
             self._note(notice.model_copy(update={"repeats": count, "repeat_at": again}), alert)
+
+    @property
+    def standing(self) -> frozenset[str]:
+        """The alerts that have not ended."""
+        return frozenset(key for key, one in self._alerts.items() if one.is_standing)
 
     def taken(self) -> list[NoticeFact]:
         """The rows since the last call."""
@@ -123,7 +131,7 @@ class Intake:
             return
         said_at = self._said_at.get(alert.alert_id)
         if said_at is not None and not is_graver:
-            at = max(at, said_at + timedelta(seconds=self._rules.change_s))
+            at = max(at, min(said_at, now) + timedelta(seconds=self._rules.change_s))
         self._outbox.add(alert, name, "change", now, at)
         self._said_at[alert.alert_id] = at
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal
+
+from statemachines.notifications.plain import one_line, shortened
 
 Severity = Literal["info", "warning", "critical"]
 SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
@@ -86,6 +88,16 @@ class TryAgain:
 
 
 Outcome = Delivered | RefusedForGood | TryAgain
+
+MOST_OF_REASON, MOST_OF_REMOTE_ID = 300, 200
+
+
+def judged(outcome: Outcome) -> Outcome:
+    """The outcome with the receiver's words on one line, bounded, and such as a row can hold."""
+    if isinstance(outcome, Delivered):
+        return Delivered(shortened(one_line(outcome.remote_id), MOST_OF_REMOTE_ID))
+    return replace(outcome, reason=shortened(one_line(outcome.reason), MOST_OF_REASON))
+
 
 GROUPS: Mapping[ChannelName, int] = {
     ChannelName.TELEGRAM: 20,

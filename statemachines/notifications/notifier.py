@@ -21,7 +21,15 @@ from statemachines.notifications.acknowledging import Acknowledgement, acknowled
 from statemachines.notifications.channel import PREFIX, Channel, ChannelState
 from statemachines.notifications.intake import Intake
 from statemachines.notifications.machine import KEY, NotifierMachine
-from statemachines.notifications.message import SEVERITIES, ChannelName, Delivered, Message, Outcome, RefusedForGood
+from statemachines.notifications.message import (
+    SEVERITIES,
+    ChannelName,
+    Delivered,
+    Message,
+    Outcome,
+    RefusedForGood,
+    judged,
+)
 from statemachines.notifications.outbox import Outbox
 from statemachines.notifications.parameters import NotificationRules
 from statemachines.notifications.report import Report
@@ -124,22 +132,27 @@ class Notifier:
         if self._is_settling and is_all and self.channels:
             self._end_settling(now, market_ms)
         self._intake.repeat(now)
-        self._outbox.expire_old(now, self._rules.keep_days)
+        self._outbox.expire_old(now, self._rules.keep_days, self._intake.standing)
         outgoing = [] if self._is_settling else self._send(now)
         return self._decision(market_ms, outgoing)
 
     def outcome(self, now: datetime, name: ChannelName, message_id: str, outcome: Outcome, market_ms: int) -> Decision:
-        """What came of a message."""
+        """What came of a message. What the receiver says of it may be anything."""
+        outcome = judged(outcome)
         channel = self.channels[name]
         channel.sending = ""
         most = self._rules.failed_tries
         if isinstance(outcome, Delivered):
-            self._outbox.delivered(message_id, outcome.remote_id[:200], now)
+            self._outbox.delivered(message_id, outcome.remote_id, now)
             self._journal += channel.took(now, self._rules.gap_s)
         elif isinstance(outcome, RefusedForGood):
-            channel.refused = "; ".join(one.fact.title for one in self._outbox.under_way(message_id)[:NAMED])
-            self._outbox.refused(message_id, outcome.reason, now)
-            self._journal += channel.failed(now, f"it refuses a message: {outcome.reason}", None, most)
+            told = f"it refuses a message: {outcome.reason}"
+            titles = "; ".join(one.fact.title for one in self._outbox.under_way(message_id))
+            if self._outbox.refused(message_id, outcome.reason, now):
+                channel.refused = titles
+                self._journal += channel.failed(now, told, None, most)
+            else:
+                channel.slowed(now, self._rules.gap_s, told)
         else:
             self._outbox.failed(message_id, outcome.reason)
             if outcome.is_pace:

@@ -109,7 +109,7 @@ class NotificationRules(ParameterModel):
     """After so many failed tries in a row an alert about the channel goes over the others."""
 
     keep_days: Annotated[int, Field(ge=1, le=365)] = 7
-    """What could not be delivered for so long is not tried any more."""
+    """What could not be delivered for so long is not tried any more, unless it is critical or its alert stands."""
 
     @model_validator(mode="after")
     def _has_both_ends(self) -> NotificationRules:

@@ -119,15 +119,19 @@ def first_slot(after: datetime, at: time, zone: tzinfo) -> datetime:
     return slot if slot >= after else datetime.combine(day + ONE, at, zone).astimezone(UTC)
 
 
-def sent_of(kind: ReportKind, made: Iterable[tuple[str, datetime]]) -> Sent:
-    """What was sent, from the keys of the reports and when they were made. A key of another kind counts for nothing."""
+def sent_of(kind: ReportKind, made: Iterable[tuple[str, datetime]], now: datetime) -> Sent:
+    """What was sent, from the keys of the reports and when they were made. A key of another kind counts for nothing.
+
+    An instant in the future is due to a clock that was ahead for a while: its days are reported, the instant is none.
+    """
     through: date | None = None
     at: datetime | None = None
     for key, made_at in made:
         period = period_of(key)
         if period is not None and period.kind is kind:
             through = period.last if through is None else max(through, period.last)
-            at = made_at if at is None else max(at, made_at)
+            if made_at <= now:
+                at = made_at if at is None else max(at, made_at)
     return Sent(through, at)
 
 

@@ -138,5 +138,5 @@ def test_what_was_handed_over_is_read_from_the_deliveries(database_url: str) -> 
     finally:
         store.close()
         queries.close()
-    assert sent_of(ReportKind.DAILY, made) == Sent(date(2026, 11, 28), now)
-    assert sent_of(ReportKind.MONTHLY, made) == Sent(date(2026, 10, 31), now)
+    assert sent_of(ReportKind.DAILY, made, now) == Sent(date(2026, 11, 28), now)
+    assert sent_of(ReportKind.MONTHLY, made, now) == Sent(date(2026, 10, 31), now)

@@ -133,6 +133,22 @@ def test_telegram_takes_a_message_in_every_chat(bot_api: Receiver) -> None:
         (telegram_refuses(403, "Forbidden: bot was blocked by the user"), TryAgain("blocked by the user")),
         (telegram_refuses(400, "Bad Request: chat not found"), TryAgain("send /start")),
         (telegram_refuses(400, "Bad Request: can't parse entities"), RefusedForGood("Can't parse entities")),
+        (telegram_refuses(400, "Bad Request: message is too long"), RefusedForGood("too long")),
+        (telegram_refuses(400, "Bad Request: message text is empty"), RefusedForGood("empty")),
+        *(
+            (telegram_refuses(400, f"Bad Request: {why}"), TryAgain("chat 5 does not take messages of this bot"))
+            for why in (
+                "not enough rights to send text messages to the chat",
+                "have no rights to send a message",
+                "need administrator rights in the channel chat",
+                "message thread not found",
+                "TOPIC_CLOSED",
+                "PEER_ID_INVALID",
+                "CHAT_WRITE_FORBIDDEN",
+                "CHAT_RESTRICTED",
+                "group chat was deactivated",
+            )
+        ),
         (telegram_refuses(502, "Bad Gateway"), TryAgain("cannot be reached")),
         (html(200), TryAgain("cannot be reached")),
         (html(503), TryAgain("cannot be reached")),

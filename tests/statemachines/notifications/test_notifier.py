@@ -306,7 +306,7 @@ def test_a_report_travels_alone_and_its_body_is_discarded() -> None:
     world.commit(world.notifier.report(world.now, report, EMAIL, 5))
     world.alert("warning")
     world.run(30)
-    assert [(one.kind, one.html) for one in world.received[EMAIL]] == [("report", "<html>"), ("alert", None)]
+    assert [(one.kind, one.html) for one in world.received[EMAIL]] == [("alert", None), ("report", "<html>")]
     row = world.deliveries[report.delivery_id(EMAIL)]
     assert (row.state, row.html) == (DeliveryState.DELIVERED, None)
 

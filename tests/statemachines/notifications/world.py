@@ -86,7 +86,7 @@ class World:
         self.turn()
 
     def _turn(self) -> None:
-        decision = self.notifier.step(self.now, self._unseen(), self.market_ms)
+        decision = self.notifier.step(self.now, self.unseen(), self.market_ms)
         if decision.outgoing:
             self._crash(POINTS[0])
         self.commit(decision)
@@ -131,7 +131,7 @@ class World:
             for one in self.alerts.values()
         ]
 
-    def _unseen(self) -> list[SeenAlert]:
+    def unseen(self) -> list[SeenAlert]:
         return [
             one
             for one in self._rows()

@@ -181,7 +181,7 @@ def test_every_day_is_reported_exactly_once_however_long_it_was_down(
         now += timedelta(days=pause, minutes=1)
         for _ in range(2):
             closed = Closed(BEGAN, now.date() - timedelta(days=1))
-            reports = due(kind, now, AT, BERLIN, closed, sent_of(kind, made), is_wall_time=is_wall_time)
+            reports = due(kind, now, AT, BERLIN, closed, sent_of(kind, made, now), is_wall_time=is_wall_time)
             assert len(reports) <= SINGLY[kind] + 1
             covered += [day for one in reports for day in one.period.days]
             made += [(one.period.key, now) for one in reports]
@@ -211,7 +211,17 @@ def test_a_key_names_its_period(period: Period) -> None:
 @pytest.mark.parametrize("key", ["", "daily", "daily:2026-13-01", "weekly:2026-11-01", "daily:2026-11", "test:1"])
 def test_what_is_no_key_counts_for_nothing(key: str) -> None:
     assert period_of(key) is None
-    assert sent_of(DAILY, [(key, instant("2026-11-29T08:00"))]) == Sent()
+    now = instant("2026-11-29T08:00")
+    assert sent_of(DAILY, [(key, now)], now) == Sent()
+
+
+def test_a_report_of_a_clock_that_was_ahead_holds_no_later_one_up() -> None:
+    made = [("daily:2026-11-26", instant("2026-11-27T08:00")), ("daily:2026-11-27", instant("2027-11-28T08:00"))]
+    sent = sent_of(DAILY, made, instant("2026-11-29T08:00"))
+    assert sent == Sent(date(2026, 11, 27), instant("2026-11-27T08:00"))
+    assert found("2026-11-29T08:00", "2026-11-28", sent) == ["daily:2026-11-28"]
+    again = sent_of(DAILY, [*made, ("daily:2026-11-28", instant("2026-11-29T08:00"))], instant("2026-11-29T08:01"))
+    assert found("2026-11-29T08:01", "2026-11-29", again) == [], "one a day all the same"
 
 
 def test_a_month_to_look_at_is_as_far_as_it_is() -> None:
