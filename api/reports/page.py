@@ -12,7 +12,7 @@ from api.reports.curves import Look, Points
 from api.reports.facts import Facts, by_day, falls
 from api.reports.words import Section, Table, percent, usdt, words_of
 from infra.backtest.report.page.html import Cell, Column, Value, table
-from infra.notifications.text import BIDI
+from statemachines.notifications.plain import BIDI
 
 BLUE, RED = "#2b6cb0", "#b3303f"
 

@@ -13,7 +13,7 @@ from api.reports.curves import Look, svg, ticks
 from api.reports.facts import Facts, Listed, falls, growth, missing_days, ms_of, period_return
 from api.reports.page import page, text
 from api.reports.words import percent, subject_of, usdt, words_of
-from infra.notifications.text import BIDI
+from statemachines.notifications.plain import BIDI
 from statemachines.reports.schedule import Period, ReportKind
 from tests.api.reports.samples import LAST, OVERVIEW, alert, day, facts, result
 
