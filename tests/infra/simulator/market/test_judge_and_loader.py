@@ -71,7 +71,7 @@ def write_n_src(folder: Path, value: str) -> None:
     write_csv(folder / "btc_usdt_spot_1d.csv", f"{BARS_HEADER},n_src", lines)
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=3, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(sorted(CHANGES)), max_size=4, unique=True))
 def test_what_the_check_calls_usable_loads_and_nothing_else_does(
     sound: Path, tmp_path_factory: pytest.TempPathFactory, names: list[str]
