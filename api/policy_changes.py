@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from actors.runtime.ports import StoreUnavailableError
 from api.control import ControlUnavailableError, Printable, Send
 from api.policies import Change, PolicyError, back_to, by_settings, newest_of, version_of
-from api.policy_trial import TrialError, effects
+from api.policy_trial import Effects, TrialError, effects
 from api.views.arguments import BadValueError
 from infra.config import EternalConfig
 from infra.config.policy import Difference
@@ -100,7 +100,7 @@ class PolicyChanges:
         Raises BadValueError for settings that are refused, ControlUnavailableError when the database does not answer.
         """
         place, change = self._change(wanted)
-        found = _read(lambda: effects(place.url, place.config, newest_of(place.url).policy, change.policy))
+        found = _effects(place, change)
         lines = ["No actor has run on this database yet."] if found is None else found.lines()
         return PolicyTrial(
             after=change.after,
@@ -122,7 +122,8 @@ class PolicyChanges:
         place, change = self._change(ordered)
         if not change.differences:
             raise BadValueError("settings", ", ".join(ordered.settings), hint="a change that changes something is")
-        if obstacles := self.trial(ordered).obstacles:
+        found_now = _effects(place, change)
+        if found_now is not None and (obstacles := found_now.obstacles()):
             raise BadValueError("settings", ", ".join(ordered.settings), hint="; ".join(obstacles))
         body = {
             "after": change.after,
@@ -171,6 +172,10 @@ class PolicyChanges:
             return place, _read(lambda: by_settings(place.url, place.config, wanted.settings, after))
         except (ConfigurationError, PolicyError) as error:
             raise BadValueError(field, _given(wanted), hint=f"it is refused: {error}") from None
+
+
+def _effects(place: Place, change: Change) -> Effects | None:
+    return _read(lambda: effects(place.url, place.config, newest_of(place.url).policy, change.policy))
 
 
 def _given(wanted: PolicyWanted) -> object:
