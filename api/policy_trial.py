@@ -7,13 +7,13 @@ from typing import Any, NamedTuple, cast
 
 from actors.runtime.policies.ports import Document, UnusablePolicyError
 from actors.runtime.policies.switch import bring_back
+from actors.runtime.ports import ClosedBars
 from actors.runtime.registry import START_ORDER
 from api.logics import PolicyLogics
 from infra.config import EternalConfig
 from infra.config.policy import Policy
 from infra.database.installation import installation_id
-from infra.database.queries import Queries
-from infra.database.store import PostgresStore
+from infra.database.queries import Queries, state_row
 from infra.faults import OperatorError
 from statemachines.actor_logic import ActorLogic, StateRow
 from statemachines.policy.trial import RefusedOrder, capital_moves, capital_rests, open_intents, refused_orders
@@ -92,52 +92,47 @@ def effects(url: str, config: EternalConfig, before: Policy, after: Policy) -> E
     """
     queries = Queries(url)
     try:
-        states, actors = queries.states(), queries.actors()
-    finally:
-        queries.close()
-    if not states:
-        return None
-    rows: dict[str, dict[str, StateRow]] = {}
-    for row in states:
-        one = StateRow(row["key"], row["state"], row["schema"], row["data"])
-        rows.setdefault(row["actor"], {})[row["key"]] = one
-    market_ms = {row["actor"]: int(row["market_ms"]) for row in actors}
-    try:
-        return _effects(url, config, before, after, rows, market_ms)
+        states = queries.states()
+        if not states:
+            return None
+        rows: dict[str, dict[str, StateRow]] = {}
+        for row in states:
+            rows.setdefault(row["actor"], {})[row["key"]] = state_row(row)
+        market_ms = {row["actor"]: int(row["market_ms"]) for row in queries.actors()}
+        logics = PolicyLogics(config, installation_id(url), 0)
+        return _effects(queries, logics, before, after, rows, market_ms)
     except UnreadableRowError as error:
         raise TrialError(f"What the change would do now cannot be found out: {cause_of(error)}") from None
+    finally:
+        queries.close()
 
 
 def _effects(
-    url: str,
-    config: EternalConfig,
+    bars: ClosedBars,
+    logics: PolicyLogics,
     before: Policy,
     after: Policy,
     rows: Mapping[str, Mapping[str, StateRow]],
     market_ms: Mapping[str, int],
 ) -> Effects:
     """Raises UnreadableRowError."""
-    logics, store = PolicyLogics(config, installation_id(url), 0), PostgresStore(url)
     present, unusable = _usable(logics, before)
 
     def made(name: ActorName, policy: Document) -> ActorLogic:
         logic = logics.logic(name, policy)
-        bring_back(logic, rows.get(name, {}), store, market_ms.get(name, 0))
+        bring_back(logic, rows.get(name, {}), bars, market_ms.get(name, 0))
         return logic
 
     cannot: dict[str, str] = {}
     risk: list[RiskManagerLogic] = []
-    try:
-        for name in START_ORDER:
-            try:
-                if name is ActorName.RISK_MANAGER:
-                    risk = [cast(RiskManagerLogic, made(name, policy)) for policy in (present, after)]
-                elif logics.concerns(name, present, after):
-                    made(name, after)
-            except UnreadableRowError as error:
-                cannot[str(name)] = cause_of(error)
-    finally:
-        store.close()
+    for name in START_ORDER:
+        try:
+            if name is ActorName.RISK_MANAGER:
+                risk = [cast(RiskManagerLogic, made(name, policy)) for policy in (present, after)]
+            elif logics.concerns(name, present, after):
+                made(name, after)
+        except UnreadableRowError as error:
+            cannot[str(name)] = cause_of(error)
     intents = open_intents(rows.get(ActorName.ORDER_MANAGER, {}))
     refused = refused_orders(risk[0], risk[1], intents, market_ms.get(ActorName.RISK_MANAGER, 0)) if risk else []
     own = rows.get(ActorName.ORCHESTRATOR, {})

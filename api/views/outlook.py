@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from actors.runtime.policies.ports import Document, UnusablePolicyError
@@ -12,9 +11,8 @@ from api.json_values import plain
 from api.logics import PolicyLogics
 from api.views.arguments import one_of
 from api.views.reading import Reading, Row
-from infra.database.reading import market
+from infra.database.queries import state_row
 from statemachines.actor_logic import StateRow
-from statemachines.facts import BarFact
 from statemachines.outlook.terms import HasOutlook, Prospect, Term
 from statemachines.policy.held import KEY as POLICY_KEY
 from statemachines.state_store import UnreadableRowError, cause_of
@@ -44,37 +42,20 @@ class Outlook:
 
     def _look(self, name: ActorName) -> Row:
         queries = self._reading.queries
-        states = {
-            row["key"]: StateRow(row["key"], row["state"], row["schema"], row["data"]) for row in queries.states(name)
-        }
+        states = {row["key"]: state_row(row) for row in queries.states(name)}
         market_ms = next((int(row["market_ms"]) for row in queries.actors() if row["actor"] == name), 0)
         answer: Row = {"engine": name, "market_ms": market_ms, "prospects": [], "problem": ""}
         if self._logics is None or not states:
             return {**answer, "problem": "the engine has not committed anything yet"}
         try:
             logic = self._logics.logic(name, _policy(states))
-            bring_back(logic, states, _Bars(self._reading), market_ms)
+            bring_back(logic, states, queries, market_ms)
         except (UnusablePolicyError, UnreadableRowError) as error:
             return {**answer, "problem": cause_of(error) if isinstance(error, UnreadableRowError) else str(error)}
         if not isinstance(logic, HasOutlook):
             raise TypeError(f"the logic of {name} has no outlook")
         found = sorted(logic.outlook(market_ms), key=_order)
         return {**answer, "prospects": [_prospect(one) for one in found]}
-
-
-class _Bars:
-    """The closed bars on record, as a logic requires them."""
-
-    def __init__(self, reading: Reading) -> None:
-        self._queries = reading.queries
-
-    def closed_bars(
-        self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
-    ) -> Sequence[BarFact]:
-        """The newest `count` closed bars that start at or before `last_start_ms`, oldest first."""
-        of: dict[str, Any] = {"category": category, "symbol": symbol, "interval": interval}
-        rows = self._queries.rows(market.CLOSED, **of, last_start_ms=last_start_ms, count=count)
-        return [BarFact.model_construct(**row) for row in reversed(rows)]
 
 
 def _policy(states: dict[str, StateRow]) -> Document:

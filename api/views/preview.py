@@ -14,7 +14,7 @@ from api.views.arguments import BadValueError, one_of
 from api.views.lists import open_orders
 from api.views.money import Money
 from api.views.reading import Reading, Row
-from statemachines.actor_logic import StateRow
+from infra.database.queries import state_row
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, EFFECTS, FLATTEN
 from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, scopes_for, why_not
@@ -48,9 +48,9 @@ class Preview:
         return effect_of(action, scope, open_orders(self._queries), self._money.positions_now(), machines)
 
 
-def machines_of(rows: Sequence[Mapping[str, Any]]) -> dict[str, RiskMachine]:
+def machines_of(rows: Sequence[Row]) -> dict[str, RiskMachine]:
     """The risk machine of every scope as its row has it; new where there is none."""
-    stored = {row["key"]: StateRow(row["key"], row["state"], row["schema"], row["data"]) for row in rows}
+    stored = {row["key"]: state_row(row) for row in rows}
     read = StateDialect(SCOPE_ROWS).read(ActorName.RISK_MANAGER, stored)
     found = {}
     for scope in SCOPES:

@@ -13,6 +13,7 @@ from typing import LiteralString
 from infra.database.chain import chain_of_order
 from infra.database.reading import alerts, notifications, policies
 from infra.database.reading.journal import REMARKS, TRANSITIONS
+from infra.database.reading.market import CLOSED, bars_of
 from infra.database.reading.operator import COMMANDED, HELD, SWITCHES, in_force
 from infra.database.reading.paging import (
     ALERTS,
@@ -33,6 +34,13 @@ from infra.database.reading.paging import (
     Span,
 )
 from infra.database.reading.reader import Reader, Row, bounded
+from statemachines.actor_logic import StateRow
+from statemachines.facts import BarFact
+
+
+def state_row(row: Row) -> StateRow:
+    """A row of `machine_states` as the logics restore it."""
+    return StateRow(row["key"], row["state"], row["schema"], row["data"])
 
 
 class Queries(Reader):
@@ -64,6 +72,13 @@ class Queries(Reader):
                WHERE %(actor)s::text IS NULL OR actor = %(actor)s ORDER BY actor, key""",
             actor=actor,
         )
+
+    def closed_bars(
+        self, category: str, symbol: str, interval: str, last_start_ms: int, count: int
+    ) -> Sequence[BarFact]:
+        """The newest `count` closed bars that start at or before `last_start_ms`, oldest first."""
+        key = {"category": category, "symbol": symbol, "interval": interval}
+        return bars_of(self.rows(CLOSED, **key, last_start_ms=last_start_ms, count=count))
 
     def journal(
         self,

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from actors.runtime.ports import Commit, EnvelopeDict, ExchangeCallRow, Fence, FencedError, Loaded
 from infra.database.connection import Line
-from infra.database.reading.market import CLOSED
+from infra.database.reading.market import CLOSED, bars_of
 from infra.database.statements import (
     BLOCKING_STATES,
     EPOCH,
@@ -107,9 +107,7 @@ class PostgresStore:
         key = {"category": category, "symbol": symbol, "interval": interval}
         asked = {**key, "last_start_ms": last_start_ms, "count": count}
         rows = self._perform(lambda connection: connection.execute(CLOSED, asked).fetchall())
-        names = tuple(BarFact.model_fields)
-        # the columns' types are the fields' types: validating thousands of bars again would only cost time
-        return [BarFact.model_construct(**dict(zip(names, row, strict=True))) for row in reversed(rows)]
+        return bars_of(dict(zip(BarFact.model_fields, row, strict=True)) for row in rows)
 
     def _perform(self, work: Callable[[psycopg.Connection[Any]], T]) -> T:
         return self._line.perform(work)

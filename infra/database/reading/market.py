@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import LiteralString
+from collections.abc import Iterable, Mapping
+from typing import Any, LiteralString
 
 from infra.database.reading.paging import PageKey
+from statemachines.facts import BarFact
 
 BARS_KEY = PageKey(("start_ms",), (int,), "start_ms")
 
@@ -17,6 +19,13 @@ SELECT category, symbol, interval, start_ms, open, high, low, close, volume FROM
 WHERE category = %(category)s AND symbol = %(symbol)s AND interval = %(interval)s AND start_ms <= %(last_start_ms)s
 ORDER BY start_ms DESC LIMIT %(count)s"""
 """The newest `count` bars that start at or before an instant."""
+
+
+def bars_of(rows: Iterable[Mapping[str, Any]]) -> list[BarFact]:
+    """The bars of rows that come newest first, oldest first. The columns' types are the fields' types: validating
+    thousands of bars again would only cost time."""
+    return [BarFact.model_construct(**row) for row in rows][::-1]
+
 
 KNOWN: LiteralString = "SELECT DISTINCT category, symbol, interval FROM bars ORDER BY 1, 2, 3"
 
