@@ -194,7 +194,7 @@ def where_in_force(holders: Sequence[Mapping[str, Any]], version: int) -> str:
         all_of_them = "every actor" if len(has_it) == len(holders) else ", ".join(has_it)
         sentences.append(f"It is in force at {all_of_them}.")
     if refused:
-        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (/api/v1/alerts).")
+        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (`eternal alerts`).")
     if missing:
         named = ", ".join(f"{one['actor']} (version {one['version']})" for one in missing)
         sentences.append(f"It is not in force yet at {named}.")

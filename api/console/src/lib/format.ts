@@ -1,5 +1,7 @@
 // Figures come as exact decimals in text and are shown from that text: a float would lose digits.
 
+import { settings } from './settings.svelte'
+
 export const UNKNOWN = '–'
 const THIN = ' '
 const MINUS = '−'
@@ -122,13 +124,16 @@ export function zone(local: boolean): string {
   return `${minutes < 0 ? MINUS : '+'}${two(Math.trunc(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`
 }
 
+const UNITS = { en: { s: 's', min: 'min', h: 'h', d: 'd' }, ru: { s: 'с', min: 'мин', h: 'ч', d: 'д' } }
+
 /** 0.8 s, 51 s, 7 min 29 s, 8 d 23 h. */
 export function age(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || seconds < 0) return UNKNOWN
-  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  const { s, min, h, d } = UNITS[settings.language]
+  if (seconds < 10) return `${seconds.toFixed(1)} ${s}`
   const whole = Math.floor(seconds)
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`
+  if (whole < 60) return `${whole} ${s}`
+  if (whole < 3600) return `${Math.floor(whole / 60)} ${min} ${whole % 60} ${s}`
+  if (whole < 86400) return `${Math.floor(whole / 3600)} ${h} ${Math.floor((whole % 3600) / 60)} ${min}`
+  return `${Math.floor(whole / 86400)} ${d} ${Math.floor((whole % 86400) / 3600)} ${h}`
 }

@@ -2,6 +2,23 @@
 
 import { russian } from './russian'
 import { settings } from './settings.svelte'
+import { Translator } from './translate'
+
+let translator = $state.raw<Translator | null>(null)
+let isAsked = false
+
+/** The catalogue is read when Russian is first chosen, so that an English page does not wait for it. */
+export async function readCatalogue(): Promise<void> {
+  if (isAsked || settings.language !== 'ru') return
+  isAsked = true
+  try { translator = new Translator((await import('../../../texts/russian.json')).default) } catch { isAsked = false }
+}
+
+/** What the system itself has composed, in the chosen language: reasons, alerts, refusals, names of conditions. */
+export function say(text: string | null | undefined): string {
+  if (!text) return ''
+  return settings.language === 'ru' && translator ? translator.say(text) : text
+}
 
 /** The text in the chosen language; `{name}` is replaced. A test holds that every text of the pages has its Russian. */
 export function t(text: string, values: Record<string, string | number> = {}): string {
