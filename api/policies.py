@@ -136,11 +136,17 @@ def version_of(url: str, number: int) -> PolicyVersion:
     return found
 
 
-def by_settings(url: str, config: EternalConfig, settings: Sequence[str], after: int | None = None) -> Change:
+def by_settings(
+    url: str,
+    config: EternalConfig,
+    settings: Sequence[str],
+    after: int | None = None,
+    origin: str = "the command line",
+) -> Change:
     """The newest version, or the one of the number `after`, with these settings. Raises ConfigurationError and
     PolicyError."""
     last = newest_of(url) if after is None else version_of(url, after)
-    return _change(last, changed(config, last.policy, settings), "operator")
+    return _change(last, changed(config, last.policy, settings, origin), "operator")
 
 
 def back_to(url: str, config: EternalConfig, number: int, after: int | None = None) -> Change:

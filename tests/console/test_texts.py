@@ -116,7 +116,7 @@ ENGLISH_NAMES = frozenset(
         *("drawdown", "false", "fee", "flatten", "funding", "halt", "high", "https", "id", "ledger", "link", "live"),
         *("lockstep", "low", "normal", "notify", "open", "paper", "policy", "private", "protective", "public", "qty"),
         *("resume", "rollback", "rotate", "severities", "shares", "snapshot", "suspense", "symbols", "test", "time"),
-        *("token", "true", "weights"),
+        *("field", "section", "set", "token", "true", "value", "weights"),
     }
 )
 """Names that stay as they are in a Russian text: settings, commands, fields of the exchange, of files and programs."""

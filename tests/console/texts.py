@@ -16,7 +16,7 @@ from infra.config.policy import SECTIONS
 ROOT = Path(__file__).resolve().parents[2]
 
 SPEAKING = ("statemachines", "actors", "orchestrator", "api", "infra/bybit", "infra/feeds", "infra/notifications",
-            "infra/config/fields.py")  # fmt: skip
+            "infra/config/fields.py", "infra/config/errors.py", "infra/config/policy.py", "infra/config/names.py", "infra/config/shared.py", "infra/config/load.py", "infra/config/consistency.py")  # fmt: skip
 """Packages whose texts reach the console: reasons, remarks, alerts, outlooks, refusals, health, problems of the API."""
 
 SILENT = (

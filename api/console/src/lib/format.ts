@@ -103,6 +103,12 @@ export function minus(a: string, b: string): string {
   return found < 0n ? `-${text}` : text
 }
 
+/** Whether two texts are one value: 0.1 and 0.10 are; what is no number must be the same text. */
+export function isSame(a: string, b: string): boolean {
+  const number = /^[-+]?\d+(\.\d+)?$/
+  return a === b || (number.test(a) && number.test(b) && !/[1-9]/.test(minus(a, b)))
+}
+
 const two = (value: number) => String(value).padStart(2, '0')
 
 export function instant(ms: number | null | undefined, local: boolean, withSeconds = true): string {

@@ -28,9 +28,8 @@ export function t(text: string, values: Record<string, string | number> = {}): s
 
 export const ENGINE_TITLES: Record<string, string> = {
   'core-hodl': 'CORE-HODL', 'trend-1': 'TREND-1', 'trend-2': 'TREND-2', funding: 'FUNDING', tactical: 'TACTICAL',
-  total: 'Portfolio',
 }
-export const titleOf = (engine: string): string => ENGINE_TITLES[engine] ?? engine
+export const titleOf = (engine: string): string => engine === 'total' ? t('Portfolio') : (ENGINE_TITLES[engine] ?? engine)
 
 const COLOURS: Record<string, string> = { 'core-hodl': '--e1', 'trend-1': '--e2', 'trend-2': '--e3', funding: '--e4', tactical: '--e5', 'CORE-HODL': '--e1', TREND: '--e2', 'TREND-1': '--e2', 'TREND-2': '--e3', FUNDING: '--e4', TACTICAL: '--e5' }
 export const colourOf = (engine: string): string => `var(${COLOURS[engine] ?? '--tx3'})`
