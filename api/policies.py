@@ -136,11 +136,17 @@ def version_of(url: str, number: int) -> PolicyVersion:
     return found
 
 
-def by_settings(url: str, config: EternalConfig, settings: Sequence[str], after: int | None = None) -> Change:
+def by_settings(
+    url: str,
+    config: EternalConfig,
+    settings: Sequence[str],
+    after: int | None = None,
+    origin: str = "the command line",
+) -> Change:
     """The newest version, or the one of the number `after`, with these settings. Raises ConfigurationError and
     PolicyError."""
     last = newest_of(url) if after is None else version_of(url, after)
-    return _change(last, changed(config, last.policy, settings), "operator")
+    return _change(last, changed(config, last.policy, settings, origin), "operator")
 
 
 def back_to(url: str, config: EternalConfig, number: int, after: int | None = None) -> Change:
@@ -194,7 +200,7 @@ def where_in_force(holders: Sequence[Mapping[str, Any]], version: int) -> str:
         all_of_them = "every actor" if len(has_it) == len(holders) else ", ".join(has_it)
         sentences.append(f"It is in force at {all_of_them}.")
     if refused:
-        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (/api/v1/alerts).")
+        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (`eternal alerts`).")
     if missing:
         named = ", ".join(f"{one['actor']} (version {one['version']})" for one in missing)
         sentences.append(f"It is not in force yet at {named}.")

@@ -19,7 +19,7 @@ from api.policies import Change, PolicyError, back_to, by_settings, newest_of, v
 from api.policy_trial import Effects, TrialError, effects
 from api.views.arguments import BadValueError
 from infra.config import EternalConfig
-from infra.config.policy import Difference
+from infra.config.policy import Difference, settings_of, with_policy
 from infra.database.reading.reader import QueryUnavailableError
 from infra.database.registers import PolicyChangedError, PolicyVersion
 from infra.faults import ConfigurationError
@@ -28,8 +28,12 @@ from statemachines.values import ActorName
 
 T = TypeVar("T")
 
+READS_ONLY = "This interface only reads; it has no policy that it could change."
 NOTHING = "Nothing was recorded; try again."
-UNKNOWN = "The change may be recorded; give it again: it is recorded once, and /api/v1/policies shows it."
+UNKNOWN = "The change may be recorded; give it again: it is recorded once, and `eternal policy history` shows it."
+
+HERE = "the change"
+"""Where the settings of a change were given, in refusals of them."""
 
 MOST_SETTINGS = 100
 Settings = Annotated[
@@ -64,6 +68,16 @@ class SettingChanged(BaseModel):
     after: Any
 
 
+class PolicySetting(BaseModel):
+    """A setting that a change may name, with its value in the newest version."""
+
+    setting: str = Field(description="its dotted name; of a table of values one entry")
+    value: Any = Field(description="decimals as text, lists as lists; null: it is not set")
+    unit: str | None = Field(description="of a number, in words")
+    allowed: str = Field(description="what may stand there, in words")
+    meaning: str
+
+
 class PolicyTrial(BaseModel):
     """What a change would do now. `text` says it as sentences; `obstacles` are the actors that could not apply it."""
 
@@ -93,6 +107,22 @@ class PolicyChanges:
     def __init__(self, place: Place | None, send: Send) -> None:
         self._place = place
         self._send = send
+
+    def settings(self) -> list[PolicySetting]:
+        """Every setting that a change may name.
+
+        Raises ControlUnavailableError when the database does not answer, or this way in has no policy; BadValueError
+        when this program cannot use the newest version, whose settings then have no value here.
+        """
+        place = self._place
+        if place is None:
+            raise ControlUnavailableError(READS_ONLY)
+        newest = _read(lambda: newest_of(place.url))
+        try:
+            config = with_policy(place.config, newest.policy, f"policy version {newest.version}")
+        except ConfigurationError as error:
+            raise BadValueError("settings", newest.version, sentence=str(error)) from None
+        return [PolicySetting(**one._asdict()) for one in settings_of(config)]
 
     def trial(self, wanted: PolicyWanted) -> PolicyTrial:
         """What the change would do now; nothing is recorded.
@@ -160,7 +190,7 @@ class PolicyChanges:
         """The change, of the newest version or of the one of the number `after`."""
         place = self._place
         if place is None:
-            raise ControlUnavailableError("This interface only reads; it has no policy that it could change.")
+            raise ControlUnavailableError(READS_ONLY)
         if (wanted.back_to is None) is not bool(wanted.settings):
             raise BadValueError(
                 "settings", ", ".join(wanted.settings), hint="settings, or the number of a version in back_to, are"
@@ -169,9 +199,9 @@ class PolicyChanges:
         try:
             if back is not None:
                 return place, _read(lambda: back_to(place.url, place.config, back, after))
-            return place, _read(lambda: by_settings(place.url, place.config, wanted.settings, after))
+            return place, _read(lambda: by_settings(place.url, place.config, wanted.settings, after, HERE))
         except (ConfigurationError, PolicyError) as error:
-            raise BadValueError(field, _given(wanted), hint=f"it is refused: {error}") from None
+            raise BadValueError(field, _given(wanted), sentence=str(error)) from None
 
 
 def _effects(place: Place, change: Change) -> Effects | None:
@@ -193,7 +223,7 @@ def _answer(found: PolicyVersion, newest: int) -> PolicyAnswer:
     return PolicyAnswer(
         version=found.version,
         text=f"Policy version {found.version} is recorded; every actor takes it between two cycles, without a restart. "
-        f"/api/v1/policies shows where it is in force.{since}",
+        f"`eternal policy show` says where it is in force.{since}",
     )
 
 

@@ -32,7 +32,7 @@ SESSION_ENDED = "This session has ended: log in again on the page at /."
 FOREIGN = "The request comes from a page of another origin; nothing was done."
 NO_CSRF = (
     f"The header {CSRF_HEADER} is missing or wrong; a request that changes something must carry the csrf value of "
-    "GET /api/v1/session. Nothing was done."
+    "the session. Nothing was done."
 )
 UNKEPT = "The code cannot be marked as used now, and does not count before it is; try again."
 UNREADABLE = (

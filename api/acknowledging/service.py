@@ -74,7 +74,7 @@ class AcknowledgeService:
     def _alert(self, alert_id: str) -> Mapping[str, Any]:
         row = self._register.alert(alert_id)
         if row is None:
-            raise UnknownNameError("alert", alert_id, hint="the list at /api/v1/alerts has the alert_id of every alert")
+            raise UnknownNameError("alert", alert_id, hint="`eternal alerts` lists the alert_id of every alert")
         return row
 
 
@@ -84,7 +84,7 @@ def _answer(row: Mapping[str, Any]) -> AcknowledgeAnswer:
         acknowledged_by=row["acknowledged_by"],
         acknowledged_ms=row["acknowledged_ms"],
         text=f"Alert {row['alert_id']} ({row['title']}) is acknowledged by {row['acknowledged_by']}; it is not "
-        "repeated any more. /api/v1/alerts shows it.",
+        "repeated any more.",
     )
 
 

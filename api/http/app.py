@@ -31,7 +31,7 @@ from api.http.reach import OutOfReachError, needs
 from api.http.routes import actors, history, money, notifications, stream, trading
 from api.http.routes.common import BEARER, PREFIX, REFUSALS, Routes
 from api.policy_changes import Place as PolicyPlace
-from api.policy_changes import PolicyAnswer, PolicyChanges, PolicyOrdered, PolicyTrial, PolicyWanted
+from api.policy_changes import PolicyAnswer, PolicyChanges, PolicyOrdered, PolicySetting, PolicyTrial, PolicyWanted
 from api.service import OperatorService
 from api.stream.events import Streams, TooManyStreamsError
 from api.text import shown
@@ -221,6 +221,17 @@ def _add_acknowledging(router: APIRouter, alerts: AcknowledgeService) -> None:
 
 
 def _add_policies(router: APIRouter, changes: PolicyChanges) -> None:
+    @router.get(
+        f"{PREFIX}/policies/settings",
+        tags=["installation"],
+        summary="Settings that a change of the policy may name",
+        dependencies=[Depends(BEARER), needs(Scope.READ)],
+        responses=REFUSALS,
+    )
+    def settings() -> list[PolicySetting]:
+        """RM-6: each with its value in the newest version, its unit, what is allowed and what it means."""
+        return changes.settings()
+
     @router.post(
         f"{PREFIX}/policies/trial",
         tags=["control"],

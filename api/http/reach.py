@@ -21,7 +21,7 @@ class OutOfReachError(Exception):
             how = (
                 f"send one in the header {CODE_HEADER}"
                 if not granted.session_id
-                else "give it on the page, or to POST /api/v1/session/code"
+                else "give it on the page System, under Session"
             )
             self.sentence = (
                 f"The credential of {granted.person} reads without a code of its second factor; this needs "

@@ -27,9 +27,12 @@ class UnknownNameError(Exception):
 class BadValueError(Exception):
     """A parameter has a value that is not allowed (HTTP 422)."""
 
-    def __init__(self, field: str, value: object, allowed: Iterable[object] = (), hint: str = "") -> None:
+    def __init__(
+        self, field: str, value: object, allowed: Iterable[object] = (), hint: str = "", sentence: str = ""
+    ) -> None:
+        """`sentence`: one that names the value and what is allowed already."""
         self.field, self.value, self.allowed = field, shown(value), [str(one) for one in allowed]
-        self.sentence = f"{field} '{self.value}' is not allowed{_ending(self.allowed, hint)}"
+        self.sentence = sentence or f"{field} '{self.value}' is not allowed{_ending(self.allowed, hint)}"
         super().__init__(self.sentence)
 
 

@@ -125,7 +125,7 @@ class Lists:
         chain = await self._reading.rows(lambda: self._queries.order_chain(client_order_id))
         if not chain:
             raise UnknownNameError(
-                "order", client_order_id, hint="the list at /api/v1/orders has the client_order_id of every order"
+                "order", client_order_id, hint="`eternal orders` lists the client_order_id of every order"
             )
         return chain
 

@@ -8,11 +8,13 @@ configuration: by the same models, bounds and demands of one section on another.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from infra.config.errors import explain
+from infra.config.fields import facts_of
 from infra.config.load import parse_setting
 from infra.config.model import EternalConfig
 from infra.config.names import canonical
@@ -32,6 +34,36 @@ class Difference(NamedTuple):
     setting: str
     before: Any
     after: Any
+
+
+class Setting(NamedTuple):
+    """A setting of the policy that can be changed: its value as JSON, its unit if it is a number, what is allowed and
+    what it means, in words."""
+
+    setting: str
+    value: Any
+    unit: str | None
+    allowed: str
+    meaning: str
+
+
+def settings_of(config: EternalConfig) -> list[Setting]:
+    """Every setting of the policy, in the order of the sections; of a table of values each entry, and the table itself
+    where it has none yet."""
+    document = policy_of(config)
+    facts = facts_of(config)
+    chosen = {one.path[0]: one for one in facts.sections if one.path[0] in SECTIONS}
+    found = []
+    for section in (inner for name in SECTIONS for inner in chosen[name].walk()):
+        for field in section.fields:
+            value: Any = document
+            for part in field.path:
+                value = value[part]
+            name = ".".join(field.path)
+            entries = {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, Mapping) else {}
+            for here, one in (entries or {name: value}).items():
+                found.append(Setting(here, one, field.unit, field.allowed, field.meaning))
+    return found
 
 
 def policy_of(config: EternalConfig) -> dict[str, Any]:
@@ -71,13 +103,15 @@ def _over(own: Mapping[str, Any], policy: Mapping[str, Any], path: tuple[str, ..
     return result
 
 
-def changed(config: EternalConfig, policy: Policy, settings: Sequence[str]) -> dict[str, Any]:
-    """The policy with settings as on the command line (`risk.price_collar=0.01`, `trend.…=…`), validated.
+def changed(
+    config: EternalConfig, policy: Policy, settings: Sequence[str], origin: str = "the command line"
+) -> dict[str, Any]:
+    """The policy with settings as on the command line (`risk.price_collar=0.01`, `trend.…=…`), validated. `origin`
+    names where they were given in refusals.
 
     Raises:
         ConfigurationError: a setting is none of a policy, or is refused; one sentence per problem.
     """
-    origin = "the command line"
     given: dict[str, Any] = {}
     for setting in settings:
         given = merged(given, canonical(parse_setting(setting), origin))
@@ -100,8 +134,22 @@ def differences(before: Policy, after: Policy) -> list[Difference]:
     return [
         Difference(name, first.get(name), second.get(name))
         for name in sorted(first.keys() | second.keys())
-        if first.get(name) != second.get(name)
+        if not is_same(first.get(name), second.get(name))
     ]
+
+
+def is_same(before: Any, after: Any) -> bool:
+    """Whether two values of a setting are one: 0.1 and 0.10 are."""
+    if before == after or before is None or after is None:
+        return bool(before == after)
+    if isinstance(before, list) and isinstance(after, list):
+        return len(before) == len(after) and all(map(is_same, before, after))
+    if isinstance(before, str) and isinstance(after, str):
+        try:
+            return Decimal(before) == Decimal(after)
+        except InvalidOperation:
+            return False
+    return False
 
 
 def _settings(tree: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,6 +1,8 @@
 // The one way to the interface. The session's cookie is out of reach of this script; what changes something carries the
 // session's csrf value as well.
 
+import { t } from './words.svelte'
+
 export type Row = Record<string, any>
 export interface PageOf<T = Row> { rows: T[]; next: string | null }
 export interface Standing {
@@ -30,13 +32,13 @@ async function send(method: string, path: string, body?: unknown): Promise<any> 
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
   } catch {
-    throw new Unreachable('The console server does not answer.')
+    throw new Unreachable(t('The console server does not answer.'))
   }
   let found: any = null
   try { found = await answer.json() } catch { /* an answer that is no JSON is judged by its status */ }
   if (answer.ok) return found
   if (answer.status === 401 && path !== 'session') onLoggedOut()
-  throw new Refused(answer.status, found?.error ?? `The interface answered with status ${answer.status}.`, found?.field ?? null)
+  throw new Refused(answer.status, found?.error ?? t('The interface answered with status {status}.', { status: answer.status }), found?.field ?? null)
 }
 
 export const get = <T = any>(path: string, query: Record<string, string | number | null | undefined> = {}): Promise<T> => {

@@ -1,5 +1,6 @@
 // lightweight-charts with the colours of the theme; only what the pages need.
 
+import { settings } from './settings.svelte'
 import { CandlestickSeries, ColorType, createChart, createSeriesMarkers, AreaSeries, LineSeries, LineStyle, type IChartApi, type ISeriesApi, type SeriesMarker, type Time, type UTCTimestamp } from 'lightweight-charts'
 
 export { AreaSeries, CandlestickSeries, LineSeries, LineStyle, createSeriesMarkers }
@@ -18,6 +19,7 @@ export const PERCENT = { type: 'custom' as const, minMove: 0.01, formatter: (val
 
 export function look() {
   return {
+    localization: { locale: settings.language === 'ru' ? 'ru-RU' : 'en-GB' },
     layout: { background: { type: ColorType.Solid, color: colour('--panel') }, textColor: colour('--tx3'), fontFamily: "'Inter Variable', sans-serif", fontSize: 11, attributionLogo: false, panes: { separatorColor: colour('--line'), enableResize: false } },
     grid: { vertLines: { visible: false }, horzLines: { color: colour('--line') } },
     rightPriceScale: { borderVisible: false }, timeScale: { borderColor: colour('--line'), timeVisible: false }, crosshair: { vertLine: { color: colour('--line2'), labelBackgroundColor: colour('--raised') }, horzLine: { color: colour('--line2'), labelBackgroundColor: colour('--raised') } },

@@ -1,5 +1,7 @@
 // Figures come as exact decimals in text and are shown from that text: a float would lose digits.
 
+import { settings } from './settings.svelte'
+
 export const UNKNOWN = '–'
 const THIN = ' '
 const MINUS = '−'
@@ -101,6 +103,12 @@ export function minus(a: string, b: string): string {
   return found < 0n ? `-${text}` : text
 }
 
+/** Whether two texts are one value: 0.1 and 0.10 are; what is no number must be the same text. */
+export function isSame(a: string, b: string): boolean {
+  const number = /^[-+]?\d+(\.\d+)?$/
+  return a === b || (number.test(a) && number.test(b) && !/[1-9]/.test(minus(a, b)))
+}
+
 const two = (value: number) => String(value).padStart(2, '0')
 
 export function instant(ms: number | null | undefined, local: boolean, withSeconds = true): string {
@@ -122,13 +130,16 @@ export function zone(local: boolean): string {
   return `${minutes < 0 ? MINUS : '+'}${two(Math.trunc(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`
 }
 
+const UNITS = { en: { s: 's', min: 'min', h: 'h', d: 'd' }, ru: { s: 'с', min: 'мин', h: 'ч', d: 'д' } }
+
 /** 0.8 s, 51 s, 7 min 29 s, 8 d 23 h. */
 export function age(seconds: number | null | undefined): string {
   if (seconds === null || seconds === undefined || seconds < 0) return UNKNOWN
-  if (seconds < 10) return `${seconds.toFixed(1)} s`
+  const { s, min, h, d } = UNITS[settings.language]
+  if (seconds < 10) return `${seconds.toFixed(1)} ${s}`
   const whole = Math.floor(seconds)
-  if (whole < 60) return `${whole} s`
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`
-  if (whole < 86400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
-  return `${Math.floor(whole / 86400)} d ${Math.floor((whole % 86400) / 3600)} h`
+  if (whole < 60) return `${whole} ${s}`
+  if (whole < 3600) return `${Math.floor(whole / 60)} ${min} ${whole % 60} ${s}`
+  if (whole < 86400) return `${Math.floor(whole / 3600)} ${h} ${Math.floor((whole % 3600) / 60)} ${min}`
+  return `${Math.floor(whole / 86400)} ${d} ${Math.floor((whole % 86400) / 3600)} ${h}`
 }

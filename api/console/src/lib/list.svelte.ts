@@ -3,7 +3,7 @@
 import { Refused, Unreachable } from './api'
 
 export class Reading<T> {
-  value = $state<T | null>(null)
+  value = $state.raw<T | null>(null)
   error = $state('')
   readAt = $state(0)
   isBusy = $state(false)

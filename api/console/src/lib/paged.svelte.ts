@@ -2,8 +2,12 @@
 
 import { get, type PageOf, type Row } from './api'
 
+/** Rows of a page after the first. */
+const MORE = 200
+
 export class Paged {
-  rows = $state<Row[]>([])
+  // Raw: a page's rows are replaced, never changed, and thousands of them need no watching one by one.
+  rows = $state.raw<Row[]>([])
   next = $state<string | null>(null)
   problem = $state('')
   isRead = $state(false)
@@ -13,7 +17,7 @@ export class Paged {
 
   async load(more = false): Promise<void> {
     try {
-      const page = await get<PageOf>(this.path, { ...this.query(), limit: this.size, before: more ? this.next : null })
+      const page = await get<PageOf>(this.path, { ...this.query(), limit: more ? Math.max(this.size, MORE) : this.size, before: more ? this.next : null })
       this.rows = more ? [...this.rows, ...page.rows] : page.rows
       this.next = page.next
       this.problem = ''

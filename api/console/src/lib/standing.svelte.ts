@@ -2,7 +2,7 @@
 
 import type { Row } from './api'
 import { live } from './live.svelte'
-import { t, titleOf } from './words.svelte'
+import { say, t, titleOf } from './words.svelte'
 
 export const STRICTNESS = ['NORMAL', 'CAUTION', 'PAUSED', 'REDUCE_ONLY', 'HALTED']
 export const stricter = (a: string, b: string): string => (STRICTNESS.indexOf(a) >= STRICTNESS.indexOf(b) ? a : b)
@@ -31,7 +31,7 @@ export function sentence(): string {
     return t('{names}: {state}. New risk is not taken; stops at the exchange keep working.', { names: names.length === engines.length ? t('All engines') : names.join(', '), state: worst.replaceAll('_', ' ') })
   }
   if (down.length) return t('{names} not running; the supervisor is restarting it. Stops at the exchange keep working.', { names: down.map((one) => one.name).join(', ') })
-  if (!state.health.ok) return state.health.reasons[0] as string
+  if (!state.health.ok) return say(state.health.reasons[0] as string)
   const held = holding()
   const positions = held.length ? t('In position: {list}.', { list: held.join('; ') }) : t('No derivative position is open.')
   return `${worst === 'CAUTION' ? t('Trading with caution: entries are halved.') : t('Trading normally.')} ${positions}`

@@ -2,6 +2,23 @@
 
 import { russian } from './russian'
 import { settings } from './settings.svelte'
+import { Translator } from './translate'
+
+let translator = $state.raw<Translator | null>(null)
+let isAsked = false
+
+/** The catalogue is read when Russian is first chosen, so that an English page does not wait for it. */
+export async function readCatalogue(): Promise<void> {
+  if (isAsked || settings.language !== 'ru') return
+  isAsked = true
+  try { translator = new Translator((await import('../../../texts/russian.json')).default) } catch { isAsked = false }
+}
+
+/** What the system itself has composed, in the chosen language: reasons, alerts, refusals, names of conditions. */
+export function say(text: string | null | undefined): string {
+  if (!text) return ''
+  return settings.language === 'ru' && translator ? translator.say(text) : text
+}
 
 /** The text in the chosen language; `{name}` is replaced. A test holds that every text of the pages has its Russian. */
 export function t(text: string, values: Record<string, string | number> = {}): string {
@@ -11,9 +28,8 @@ export function t(text: string, values: Record<string, string | number> = {}): s
 
 export const ENGINE_TITLES: Record<string, string> = {
   'core-hodl': 'CORE-HODL', 'trend-1': 'TREND-1', 'trend-2': 'TREND-2', funding: 'FUNDING', tactical: 'TACTICAL',
-  total: 'Portfolio',
 }
-export const titleOf = (engine: string): string => ENGINE_TITLES[engine] ?? engine
+export const titleOf = (engine: string): string => engine === 'total' ? t('Portfolio') : (ENGINE_TITLES[engine] ?? engine)
 
 const COLOURS: Record<string, string> = { 'core-hodl': '--e1', 'trend-1': '--e2', 'trend-2': '--e3', funding: '--e4', tactical: '--e5', 'CORE-HODL': '--e1', TREND: '--e2', 'TREND-1': '--e2', 'TREND-2': '--e3', FUNDING: '--e4', TACTICAL: '--e5' }
 export const colourOf = (engine: string): string => `var(${COLOURS[engine] ?? '--tx3'})`

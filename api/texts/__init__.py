@@ -1,0 +1,1 @@
+"""The texts that the system composes for people, in other languages than English."""
