@@ -449,4 +449,8 @@ export const russian: Record<string, string> = {
   '{part} invested': '{part} вложено',
   '{state}: nothing is decided before it runs again': '{state}: пока не заработает снова, ничего не решается',
   '{what}: under way': '{what}: выполняется',
+  'What its rules read': 'Что читают его правила',
+  'by the parameters in force': 'по действующим параметрам',
+  'Nothing is on record yet.': 'Записей пока нет.',
+  'Numbers that its rules read, over time; Alt+T shows a table': 'Числа, которые читают его правила, во времени; Alt+T показывает таблицу',
 }
