@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -242,8 +243,28 @@ def test_a_policy_is_tried_before_it_can_be_recorded(watched: Watched) -> None:
     """Nothing is sent by Enter, and without the trial there is no button that records."""
     page = watched.page
     page.evaluate("location.hash = '#/risk'")
-    page.get_by_label("Settings to change, one a line").fill("risk.moods=1")
+    page.get_by_label("Search in the settings").fill("collar")
+    page.get_by_role("button", name="risk.price_collar").click()
+    would = page.get_by_role("button", name="What would it do")
+    value = page.get_by_label("New value")
+    value.fill("0.1000")
+    expect(page.get_by_text("This is the present value.")).to_be_visible()
+    expect(would).to_be_disabled()
+    value.fill("7")
     expect(page.get_by_role("button", name="Record as version")).to_have_count(0)
-    page.get_by_role("button", name="What would it do").click()
-    expect(page.get_by_role("alert")).to_contain_text("moods")
+    would.click()
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^risk\.price_collar 7 .*is refused: .*[^.]\.$"))
+    value.fill("0.02")
+    would.click()
+    expect(page.get_by_role("button", name="Record as version 2")).to_be_disabled()
     watched.errors[:] = [one for one in watched.errors if "422" not in one]
+
+
+def test_what_the_system_says_is_russian_in_the_russian_console(watched: Watched, place: Place) -> None:
+    """Alerts, reasons and conditions are composed by the system in English and journalled so."""
+    place.raise_alert("drill:2", "warning", "A series has gone silent")
+    page = watched.page
+    page.get_by_role("button", name="RU", exact=True).click()
+    expect(page.locator(".alerts")).to_contain_text("Ряд свечей замолчал")
+    page.get_by_role("button", name="EN", exact=True).click()
+    expect(page.locator(".alerts")).to_contain_text("A series has gone silent")

@@ -15,8 +15,10 @@ from infra.config.policy import SECTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SPEAKING = ("statemachines", "actors", "orchestrator", "api", "infra/bybit", "infra/feeds", "infra/notifications",
-            "infra/config/fields.py", "infra/config/errors.py", "infra/config/policy.py", "infra/config/names.py", "infra/config/shared.py", "infra/config/load.py", "infra/config/consistency.py")  # fmt: skip
+SPEAKING = (
+    *("statemachines", "actors", "orchestrator", "api", "infra/bybit", "infra/feeds", "infra/notifications"),
+    *(f"infra/config/{name}.py" for name in ("fields", "errors", "policy", "names", "shared", "load", "consistency")),
+)
 """Packages whose texts reach the console: reasons, remarks, alerts, outlooks, refusals, health, problems of the API."""
 
 SILENT = (
@@ -34,8 +36,10 @@ SILENT = (
 DOCUMENTS = {"summary", "help", "comment", "about", "title_of_schema", "instructions"}
 """Keywords of what stands in the interface's document, in a schema or in a help."""
 
-NOT_FOR_PEOPLE = {"HTTPBearer", "Unit", "Field", "Query", "Path", "Header", "Body", "Metric", "Gauge", "Counter", "Histogram", "Column",
-                  "execute", "SQL", "compile", "match", "TypeVar", "getLogger", "Literal"}  # fmt: skip
+NOT_FOR_PEOPLE = {
+    *("HTTPBearer", "Unit", "Field", "Query", "Path", "Header", "Body", "Metric", "Gauge", "Counter", "Histogram"),
+    *("Column", "execute", "SQL", "compile", "match", "TypeVar", "getLogger", "Literal"),
+}
 LOGS = {"debug", "info", "warning", "error", "exception", "critical"}
 DEFECTS = {
     "_lacking",

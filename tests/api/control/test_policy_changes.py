@@ -180,3 +180,27 @@ def test_what_is_no_change_is_refused_with_what_is_allowed(room: Room, body: dic
 def test_a_change_that_changes_nothing_is_refused(room: Room) -> None:
     answer = room.post("policies", {"back_to": 1, "after": 1, **WHY})
     assert answer.status_code == 422 and newest_of(room.url).version == 1
+
+
+def test_every_setting_is_listed_with_what_it_needs(room: Room) -> None:
+    answer = room.client.get("/api/v1/policies/settings", headers={"Authorization": f"Bearer {OWNERS}"})
+    assert answer.status_code == 200, answer.text
+    found = {one["setting"]: one for one in answer.json()}
+    assert len(found) == len(answer.json())
+    collar = found["risk.price_collar"]
+    assert collar["value"] == newest_of(room.url).policy["risk"]["price_collar"] and collar["unit"] == "fraction of 1"
+    assert collar["allowed"].startswith("a number greater than 0") and collar["meaning"].endswith("(RM-1).")
+    assert found["engines.core_hodl.weights.BTC"]["value"] == 2, "of a table each entry"
+
+
+def test_a_setting_that_is_numerically_the_same_is_no_change(room: Room) -> None:
+    now = newest_of(room.url).policy["risk"]["price_collar"]
+    answer = room.post("policies/trial", {"settings": [f"risk.price_collar={now}000"]})
+    assert answer.status_code == 422 and "has these settings already" in answer.json()["error"]
+
+
+def test_a_refusal_is_one_sentence(room: Room) -> None:
+    """The sentence was said twice, once about `settings` and once about the setting, and ended in two stops."""
+    sentence = room.post("policies/trial", {"settings": ["risk.price_collar=7"]}).json()["error"]
+    assert sentence.startswith("risk.price_collar") and sentence.count("is refused") == 1
+    assert sentence.endswith(".") and not sentence.endswith("..") and "command line" not in sentence
