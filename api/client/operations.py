@@ -358,6 +358,15 @@ class Operations:
         """
         return self._calls.call(models.OutlookView, "GET", f"/api/v1/engines/{in_path(engine)}/outlook")
 
+    def indicators(self, engine: str, *, symbol: str) -> models.IndicatorView:
+        """What the engine's rules read, over time.
+
+        `GET /api/v1/engines/{engine}/indicators`
+        """
+        return self._calls.call(
+            models.IndicatorView, "GET", f"/api/v1/engines/{in_path(engine)}/indicators", query={"symbol": symbol}
+        )
+
     def series(self) -> list[models.Series]:
         """Of what there are bars.
 
@@ -777,6 +786,13 @@ class Operations:
         return self._calls.call(
             models.AcknowledgeAnswer, "POST", f"/api/v1/alerts/{in_path(alert_id)}/acknowledge", body=body
         )
+
+    def settings(self) -> list[models.PolicySetting]:
+        """Settings that a change of the policy may name.
+
+        `GET /api/v1/policies/settings`
+        """
+        return self._calls.call(list[models.PolicySetting], "GET", "/api/v1/policies/settings")
 
     def trial(self, body: models.PolicyWanted) -> models.PolicyTrial:
         """What a change of the policy would do now.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from infra.database.server.embedded import EmbeddedPostgres
 from tests.api.access.doors import OWNERS
@@ -221,6 +221,24 @@ def test_an_alert_is_acknowledged_and_no_longer_asks_for_anything(watched: Watch
     expect(page.locator(".alerts")).to_contain_text("acknowledged by operator")
 
 
+def test_what_happens_before_the_stream_begins_is_read_again(browser: Browser, place: Place) -> None:
+    """On a slow machine an alert came behind the reading of the list and before the stream's place: never shown."""
+    found = Watched(browser, place)
+    streams: list[Route] = []
+
+    def hold(route: Route) -> None:
+        streams.append(route)
+
+    found.page.route("**/events/stream", hold)
+    found.page.goto(f"{place.address}/#link={place.doors.links.make()}")
+    expect(found.page.locator(".expected b")).not_to_have_text("Not known yet")
+    place.raise_alert("drill:early", "critical", "the drill before the stream")
+    for one in streams:
+        one.continue_()
+    expect(found.page.locator(".expected")).to_contain_text("the drill before the stream")
+    found.close()
+
+
 def test_a_policy_is_tried_before_it_can_be_recorded(watched: Watched) -> None:
     """Nothing is sent by Enter, and without the trial there is no button that records."""
     page = watched.page
@@ -235,7 +253,7 @@ def test_a_policy_is_tried_before_it_can_be_recorded(watched: Watched) -> None:
     value.fill("7")
     expect(page.get_by_role("button", name="Record as version")).to_have_count(0)
     would.click()
-    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^risk\.price_collar 7 .*is refused: .*[^.]\.$"))
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^risk\.price_collar = '7' [^.]*is refused: .*[^.]\.$"))
     value.fill("0.02")
     would.click()
     expect(page.get_by_role("button", name="Record as version 2")).to_be_disabled()
