@@ -611,6 +611,16 @@ class PolicyOrdered(TypedDict):
     reason: str
 
 
+class PolicySetting(TypedDict):
+    """A setting that a change may name, with its value in the newest version."""
+
+    setting: str
+    value: Any
+    unit: str | None
+    allowed: str
+    meaning: str
+
+
 class PolicyVersion(TypedDict):
     """A version of the policy: limits, weights and parameters (RM-6)."""
 

@@ -787,6 +787,13 @@ class Operations:
             models.AcknowledgeAnswer, "POST", f"/api/v1/alerts/{in_path(alert_id)}/acknowledge", body=body
         )
 
+    def settings(self) -> list[models.PolicySetting]:
+        """Settings that a change of the policy may name.
+
+        `GET /api/v1/policies/settings`
+        """
+        return self._calls.call(list[models.PolicySetting], "GET", "/api/v1/policies/settings")
+
     def trial(self, body: models.PolicyWanted) -> models.PolicyTrial:
         """What a change of the policy would do now.
 

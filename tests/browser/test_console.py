@@ -253,7 +253,7 @@ def test_a_policy_is_tried_before_it_can_be_recorded(watched: Watched) -> None:
     value.fill("7")
     expect(page.get_by_role("button", name="Record as version")).to_have_count(0)
     would.click()
-    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^risk\.price_collar 7 .*is refused: .*[^.]\.$"))
+    expect(page.get_by_role("alert")).to_have_text(re.compile(r"^risk\.price_collar = '7' [^.]*is refused: .*[^.]\.$"))
     value.fill("0.02")
     would.click()
     expect(page.get_by_role("button", name="Record as version 2")).to_be_disabled()
