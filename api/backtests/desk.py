@@ -225,7 +225,8 @@ class BacktestDesk:
             ) from error
 
     def _found(self, run_id: str) -> StoredRun:
-        run = self._parts.runs.find(run_id) if RUN_ID.fullmatch(run_id) else None
+        runs = self._parts.runs
+        run = runs.find(run_id) if RUN_ID.fullmatch(run_id) else None
         if run is None:
             raise UnknownNameError("run_id", run_id, hint="GET /api/v1/backtests lists them")
         return run

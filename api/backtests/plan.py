@@ -70,7 +70,8 @@ def planned(wanted: BacktestWanted, who: str, place: Place) -> Request:
         settings = settings_for(place.config, place.policy, wanted.settings)
         config = config_of(settings)
     except ConfigurationError as error:
-        raise RefusedRequestError("settings", ", ".join(wanted.settings), str(error)) from None
+        sentence = str(error).replace(" (set in the command line)", "")
+        raise RefusedRequestError("settings", ", ".join(wanted.settings), f"settings: {sentence}") from None
     options = _options(wanted, history)
     try:
         asked = checked(options, config)

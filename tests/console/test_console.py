@@ -15,6 +15,7 @@ from api.access.judge import Judge
 from api.http.app import create_app
 from api.http.console import BUILT, POLICY, asset_paths
 from api.tokens import Token
+from statemachines.backtests import run
 from tests.console.sources import CONSOLE, DICTIONARY, SOURCES, known, pages, spoken
 
 SAID_OF_WHAT_COMES_NEXT = {
@@ -65,6 +66,28 @@ SAID_OF_WHAT_COMES_NEXT = {
 }
 """Events, numbers and units of the outlooks; what is composed of names and numbers stays English."""
 
+SAID_OF_BACKTESTS = {
+    (
+        "This installation has no price history for backtests. Fetch it with `eternal history download "
+        "FOLDER`, set api.backtest_history = FOLDER, and start the system again; or run on the synthetic "
+        "market."
+    ),
+    "The price history is being read; a run from it can be started meanwhile.",
+    "The whole period was run.",
+    "Its turn has come.",
+    "The process ended in order and left no report.",
+    "The books do not balance; the report names each fault. Do not use its figures.",
+    "The interface's process ended while it ran, and the run ended with it. Start it again; nothing of it is kept.",
+    "The system was stopped while it ran. Start it again; nothing of it is kept.",
+    "It is removed with its report; nothing of it is kept.",
+    "A synthetic market is among them: its figures say nothing about what strategies would earn.",
+    "The markets or their data differ.",
+    "The periods differ: compare figures a year, not those of the whole period.",
+    "Different versions of the program ran them.",
+    "Not all of them ran to the end of their period.",
+}
+"""Sentences about runs, their ends and comparisons."""
+
 SAID_BY_THE_SERVER = frozenset(
     {
         *("drawdown", "share of the portfolio", "cash buffer", "leverage", "hedged pair", "net exposure"),
@@ -72,6 +95,7 @@ SAID_BY_THE_SERVER = frozenset(
         "an entry of TREND is refused",
         *("configuration", "rollback"),
         *SAID_OF_WHAT_COMES_NEXT,
+        *SAID_OF_BACKTESTS,
     }
 )
 """Names and effects of `/api/v1/limits` and of the outlooks, origins of policies, which the console translates."""
@@ -121,6 +145,16 @@ def test_what_is_translated_of_the_outlooks_is_said_by_them() -> None:
         one for one in SAID_OF_WHAT_COMES_NEXT if one.split(" ")[0] in ("entry", "exit", "exit:", "deployment:", "stop")
     }
     assert {one for one in SAID_OF_WHAT_COMES_NEXT - composed if f'"{one}"' not in text} == set()
+
+
+def test_what_is_translated_of_backtests_is_said_by_them() -> None:
+    """As above: a sentence whose words have changed would be shown in English only."""
+    from api.backtests import desk, keeper, plan
+
+    files = [*Path(desk.__file__).parent.glob("*.py"), Path(run.__file__)]
+    said = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    constants = {desk.REMOVED, keeper.INTERRUPTED, keeper.STOPPED, plan.NO_HISTORY}
+    assert {one for one in SAID_OF_BACKTESTS - constants if f'"{one}"' not in said} == set()
 
 
 def test_a_text_without_russian_is_noticed() -> None:
