@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from api.backtests.folder import Runs
 from api.control import ControlUnavailableError
 from api.http.app import create_app
 from api.http.serving import listen, make_server
@@ -24,6 +25,7 @@ from infra.database.store import PostgresStore
 from statemachines.facts import AcknowledgementFact, AlertFact, Fact
 from statemachines.values import ActorName
 from tests.api.access.doors import Doors
+from tests.api.backtests.made import desk_on
 from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS
 from tests.kit.rows import Pen, switch
@@ -51,6 +53,7 @@ class Place:
         self.taken: list[dict[str, Any]] = []
         self.is_busy = False
         self._commits = 0
+        self.runs = Runs(folder / "backtests")
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
         self._streams = Streams(service, turn_s=0.1)
         app = create_app(
@@ -60,6 +63,7 @@ class Place:
             entrance=self.doors.entrance,
             streams=self._streams,
             policies=PolicyPlace(url, EternalConfig()),
+            desk=desk_on(self.runs.folder),
         )
         listener = listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"
