@@ -55,7 +55,7 @@ class BacktestConflictError(Exception):
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a desk works with. `policy` reads the newest version (None: there is none yet) and may raise OSError or an
-    error of the database; `wake` tells the keeper that there is something new, `trouble` is why it keeps no runs."""
+    error of the database; `wake` informs the keeper of something new, `trouble` is why it keeps no runs."""
 
     runs: Runs
     config: EternalConfig

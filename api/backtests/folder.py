@@ -1,7 +1,7 @@
 """The folder of the runs, `backtests` in the data folder: one folder a run, whole or not there at all.
 
-`request.json` is what was asked, `state.json` where the run is (written by the keeper alone), `cancel` that somebody
-wants it to end, `progress.json`, `log.txt` and `errors.txt` come from its process, `report/` is what it leaves.
+`request.json` is what was asked, `state.json` where the run is (written by the keeper alone), `cancel` that a
+person has cancelled it, `progress.json`, `log.txt` and `errors.txt` come from its process, `report/` is what it leaves.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a run is, how it came there, and its process while it has one (`begun` tells it from a later one that was
-    given the same number)."""
+    """Where a run is, how it came there, and its process while it has one (`begun` distinguishes it from a later
+    one with the same number)."""
 
     state: RunState = RunState.QUEUED
     moves: tuple[Moved, ...] = ()
@@ -140,7 +140,7 @@ class Runs:
         return {run.run_id: run.state for run in self.all()}
 
     def find(self, run_id: str) -> StoredRun | None:
-        """The run of this id; None if there is none. What cannot be read makes it a FAILED one that says so."""
+        """The run of this id; None if there is none. What cannot be read makes it FAILED, with the reason."""
         folder = self.folder / run_id
         if not _is_id(run_id) or not folder.is_dir():
             return None
@@ -181,7 +181,7 @@ class Runs:
         return StoredRun(run.run_id, run.folder, run.request, standing)
 
     def ask_to_end(self, run: StoredRun, who: str) -> None:
-        """Leave the keeper the wish that this run ends. Raises OSError."""
+        """Leave the keeper the request to end this run. Raises OSError."""
         write_text_whole(run.folder / CANCEL, who)
 
     def remove(self, run: StoredRun) -> None:

@@ -2,7 +2,7 @@
 
 It works on one thread, which lives as long as the interface's process: Linux ends a run's process with the thread that
 has started it, so that no run outlives the interface. Of several processes on one data folder the one that holds the
-lock keeps the runs. What others want of it stands in the folder: a new run, a wish to end one.
+lock keeps the runs. What is asked of it stands in the folder: a new run, a request to end one.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class RunKeeper:
         code = child.poll()
         if code is not None:
             self._write_end(run, code)
-        elif not run.folder.is_dir():  # somebody has deleted it by hand
+        elif not run.folder.is_dir():  # it was deleted by hand
             end_child(child, STOP_S)
             self._child = self._running = None
         elif run.canceller:

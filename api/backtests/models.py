@@ -29,7 +29,7 @@ class BacktestProgress(Answer):
     from_ms: MarketMs
     to_ms: MarketMs = Field(description="end of the period, itself excluded; milliseconds UTC, market time of the run")
     reached_ms: MarketMs = Field(description="the end of the last day that was run; milliseconds UTC")
-    part: Fraction = Field(description="of the period that has been run, 0 to 1")
+    part: Fraction = Field(description="the fraction of the period that has been run, 0 to 1")
 
 
 class KeyFigures(Answer):
@@ -45,7 +45,7 @@ class KeyFigures(Answer):
     total_return: Fraction | None = Field(description="of the whole period, deposits taken out; a fraction of 1")
     annual_return: Fraction | None = Field(description="compounded, a year; null for less than a year; a fraction of 1")
     worst_drawdown: Fraction | None = Field(description="0 or less, from the high before; a fraction of 1")
-    sharpe: float | None = Field(description="of daily returns, annualised, over cash at 0 %; a ratio")
+    sharpe: float | None = Field(description="of daily returns, annualised, over cash at 0 %; a number without unit")
     volatility: Fraction | None = Field(description="of daily returns, annualised; a fraction of 1")
     trades: int = Field(description="count of round trips that were closed")
     fills: int = Field(description="count of executions")
@@ -58,7 +58,7 @@ class EngineFigures(Answer):
     profit_usdt: Usdt
     total_return: Fraction | None
     worst_drawdown: Fraction | None
-    sharpe: float | None = Field(description="annualised; a ratio")
+    sharpe: float | None = Field(description="annualised; a ratio, a number without unit")
     trades: int = Field(description="count of round trips that were closed")
     fees_usdt: Usdt
     slippage_usdt: Usdt
@@ -72,7 +72,7 @@ class Benchmark(Answer):
     total_return: Fraction | None
     annual_return: Fraction | None
     worst_drawdown: Fraction | None
-    sharpe: float | None = Field(description="annualised; a ratio")
+    sharpe: float | None = Field(description="annualised; a ratio, a number without unit")
 
 
 class CurvePoint(Answer):
@@ -80,8 +80,10 @@ class CurvePoint(Answer):
 
     at_ms: MarketMs
     equity_usdt: Usdt
-    growth: float = Field(description="of 1 unit of capital since the start; no unit")
-    btc_growth: float | None = Field(description="of 1 unit in BTC that is held; null before BTC has a price; no unit")
+    growth: float = Field(description="of 1 unit of capital since the start; without unit")
+    btc_growth: float | None = Field(
+        description="of 1 unit in BTC that is held; null before BTC has a price; without unit"
+    )
 
 
 class BacktestFinding(Answer):
@@ -96,7 +98,7 @@ class Backtest(Answer):
     nothing about what the strategies would have earned."""
 
     run_id: str
-    name: str = Field(description="as whoever started it has named it; may be empty")
+    name: str = Field(description="as it was named by the person who started it; may be empty")
     who: str = Field(description="who started it")
     state: RunState
     russian: str
@@ -106,7 +108,7 @@ class Backtest(Answer):
     ended_at: WallTime | None
     waits_for: int = Field(description="count of runs before it, while it waits; else 0")
     is_cancelling: bool = Field(description="cancelled, and not ended yet")
-    canceller: str = Field(description="who cancelled it; empty for nobody")
+    canceller: str = Field(description="who cancelled it; empty when it is not cancelled")
     is_synthetic: bool
     market: str
     policy_version: int = Field(description="version of the policy; 0: the configuration's parameters")

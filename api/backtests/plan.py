@@ -98,7 +98,7 @@ def _options(wanted: BacktestWanted, history: Path | None) -> Options:
         history=history,
         first=wanted.from_day,
         last=wanted.to_day,
-        engines=None if wanted.engines is None else ",".join(wanted.engines),
+        engines=wanted.engines,
         capital=wanted.capital_usdt,
         deposit=wanted.deposit,
         fees=wanted.fees,
@@ -112,7 +112,7 @@ def _demand_capital(wanted: BacktestWanted, config: EternalConfig, asked: Checke
     try:
         BacktestPlan(market=_NO_MARKET, config=config, engines=asked.engines)
     except ConfigurationError as error:
-        raise RefusedRequestError("engines", ", ".join(wanted.engines or ()), str(error)) from None
+        raise RefusedRequestError("engines", wanted.engines or "", str(error)) from None
 
 
 _NO_MARKET: Any = None

@@ -27,8 +27,10 @@ class BacktestWanted(BaseModel):
     )
     from_day: Short | None = Field(default=None, description="first market day, UTC", examples=["2020-01-01"])
     to_day: Short | None = Field(default=None, description="last market day, UTC, itself included")
-    engines: Annotated[list[str], Field(min_length=1, max_length=20)] | None = Field(
-        default=None, description="engines that run; null: all of them", examples=[["trend", "funding"]]
+    engines: Annotated[Printable, Field(max_length=120)] | None = Field(
+        default=None,
+        description="names of the engines that run, separated by commas; null: all",
+        examples=["trend,funding"],
     )
     capital_usdt: Short = Field(default=CAPITAL_USDT, description="USDT at the start, a decimal, 1000 to 1,000,000,000")
     deposit: Short | None = Field(
@@ -42,7 +44,9 @@ class BacktestWanted(BaseModel):
     slippage_bps: Short = Field(
         default=SLIPPAGE_BPS, description="what a taker pays, hundredths of a per cent of the price, 0 to 1000"
     )
-    seed: int = Field(default=SEED, ge=0, le=MAX_SEED, description="seed of the synthetic market; no unit")
+    seed: int = Field(
+        default=SEED, ge=0, le=MAX_SEED, description="seed of the synthetic market, a number without unit"
+    )
     settings: Settings = Field(
         default=[],
         description="section.field=value on top of the policy in force",

@@ -127,7 +127,7 @@ class BacktestWanted(TypedDict):
     market: NotRequired[Literal["history", "synthetic"]]
     from_day: NotRequired[str | None]
     to_day: NotRequired[str | None]
-    engines: NotRequired[list[str] | None]
+    engines: NotRequired[str | None]
     capital_usdt: NotRequired[str]
     deposit: NotRequired[str | None]
     fees: NotRequired[str | None]

@@ -35,7 +35,7 @@ def test_the_defaults_are_those_of_the_command() -> None:
 
 def test_every_field_becomes_its_option() -> None:
     found = plan(
-        market="synthetic", from_day="2025-01-01", to_day="2025-02-01", engines=["trend", "funding"], seed=9,
+        market="synthetic", from_day="2025-01-01", to_day="2025-02-01", engines="trend,funding", seed=9,
         capital_usdt="5000", deposit="100/week", fees="0,0,0,0", slippage_bps="1.5",
         settings=["trend.adx_threshold=20"],
     )  # fmt: skip
@@ -63,8 +63,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"from_day": "2017-12-31"}, "from_day", "a day from 2018-01-01 00:00 on"),
     ({"to_day": "2025-07-01"}, "to_day", "no later than 2025-07-01 00:00"),
     ({"market": "synthetic", "to_day": "2024-12-31"}, "to_day", "must not be before 2025-01-01"),
-    ({"engines": ["luck"]}, "engines", "allowed are core-hodl"),
-    ({"engines": ["core", "--out=/"]}, "engines", "'--out=/' is no engine"),
+    ({"engines": "luck"}, "engines", "allowed are core-hodl"),
+    ({"engines": "core,--out=/"}, "engines", "'--out=/' is no engine"),
     ({"capital_usdt": "999.99"}, "capital_usdt", "allowed is 1000 to 1,000,000,000"),
     ({"capital_usdt": "1000000000.01"}, "capital_usdt", "allowed is 1000 to 1,000,000,000"),
     ({"capital_usdt": "lots"}, "capital_usdt", "is no number"),
@@ -123,7 +123,7 @@ def test_the_command_has_exactly_the_parameters_of_the_policy(settings: list[str
 def test_an_engine_without_weight_is_refused_by_the_commands_judge() -> None:
     weights = "orchestrator.weights={core-hodl = 0.65, trend-1 = 0.15, trend-2 = 0.1, funding = 0.1, tactical = 0}"
     with pytest.raises(RefusedRequestError, match="is 0, so that it has no capital"):
-        plan(engines=["tactical"], settings=[weights])
+        plan(engines="tactical", settings=[weights])
 
 
 def test_there_is_one_judge_of_options() -> None:

@@ -76,7 +76,7 @@ def test_a_run_is_taken_in_the_name_of_the_credential_and_waits(client: TestClie
         ({"from_day": "x"}, "from_day"),
         ({"market": "moon"}, "market"),
         ({"market": "history"}, "market"),
-        ({"engines": ["luck"]}, "engines"),
+        ({"engines": "luck"}, "engines"),
         ({"seed": -1}, "seed"),
         ({"luck": 1}, "luck"),
         ({"settings": ["risk.moods=1"]}, "settings"),

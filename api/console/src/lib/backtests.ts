@@ -8,7 +8,7 @@ export const ACTIVE = new Set(['QUEUED', 'RUNNING'])
 export const isActive = (run: Row): boolean => ACTIVE.has(run.state)
 
 /** A run's own name; without one what was asked for. */
-export const titleOfRun = (run: Row): string => run.name || (run.wanted?.engines ? run.wanted.engines.map(titleOf).join(', ') : run.wanted ? t('All engines') : run.run_id)
+export const titleOfRun = (run: Row): string => run.name || (run.wanted?.engines ? run.wanted.engines.split(',').map(titleOf).join(', ') : run.wanted ? t('All engines') : run.run_id)
 
 /** The last instant is the first of the day after. */
 export const period = (fromMs: number | null | undefined, endMs: number | null | undefined): string =>
