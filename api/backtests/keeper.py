@@ -36,7 +36,7 @@ GRACE_S = 60.0
 STOP_S = 2.0
 """When the system ends nothing waits for a report."""
 
-JOIN_S = 5.0
+JOIN_S = 3.0
 OWN = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """One processor at most is a run's."""
 
