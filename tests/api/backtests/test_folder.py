@@ -15,6 +15,7 @@ from api.backtests.desk import BacktestsUnavailableError
 from api.backtests.folder import ERRORS, REQUEST, STATE, Runs
 from api.backtests.progress import Progress, read_progress, write_progress
 from api.backtests.wanted import BacktestWanted
+from infra.files import write_text_whole
 from statemachines.backtests.run import RunState
 from statemachines.fsm import IllegalTransitionError
 from tests.api.backtests.made import Clock, desk_on, done, request
@@ -92,7 +93,7 @@ def test_a_move_that_the_machine_does_not_know_is_not_written(runs: Runs) -> Non
 def test_a_full_disk_leaves_no_half_of_a_run_and_is_told(
     runs: Runs, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write: Callable[[Path, str], None] = folder.write_text_whole
+    write: Callable[[Path, str], None] = write_text_whole
 
     def full(path: Path, text: str) -> None:
         if path.name == name:

@@ -20,6 +20,7 @@ from api.backtests.folder import REPORT, Runs, StoredRun
 from api.backtests.keeper import INTERRUPTED, LOCK, STOPPED, RunKeeper
 from api.backtests.wanted import BacktestWanted
 from api.cli.as_child import LOWEST_PRIORITY
+from infra.files import write_text_whole
 from infra.processes.environment import child_environment
 from infra.processes.table import begun, is_alive
 from statemachines.backtests.run import RunState
@@ -180,7 +181,7 @@ def test_a_full_disk_stops_nothing_for_good(
     runs: Runs, keeper_of: Callable[..., RunKeeper], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of a run cannot be written down: it is tried again, and no process is left behind meanwhile."""
-    write, is_full = folder.write_text_whole, True
+    write, is_full = write_text_whole, True
 
     def perhaps(path: Path, text: str) -> None:
         if is_full and path.name == folder.STATE and '"DONE"' in text:

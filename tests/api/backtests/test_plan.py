@@ -131,4 +131,4 @@ def test_there_is_one_judge_of_options() -> None:
     from api.backtests import plan as console
     from api.cli import backtest as command
 
-    assert console.checked is checked and command.checked is checked
+    assert vars(console)["checked"] is checked and vars(command)["checked"] is checked

@@ -6,6 +6,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
@@ -108,7 +109,7 @@ def test_pages_follow_each_other_without_loss_whatever_comes_meanwhile(client: T
 
 def test_answers_are_as_documented(client: TestClient, runs: Runs) -> None:
     ended, other = done(runs, "a"), done(runs, "b", 0.9)
-    answers = {
+    answers: dict[str, Any] = {
         LIST: models.Page[Backtest],
         f"{LIST}/options": BacktestOptions,
         f"{LIST}/{ended.run_id}": Backtest,
