@@ -17,14 +17,17 @@ import pytest
 
 from api.backtests import folder
 from api.backtests.folder import REPORT, Runs, StoredRun
+from api.backtests.history import HistoryState, judged
 from api.backtests.keeper import INTERRUPTED, LOCK, STOPPED, RunKeeper
 from api.backtests.wanted import BacktestWanted
 from api.cli.as_child import LOWEST_PRIORITY
 from infra.files import write_text_whole
 from infra.processes.environment import child_environment
 from infra.processes.table import begun, is_alive
+from infra.simulator.market.history import HistoryMarket
 from statemachines.backtests.run import RunState
 from tests.api.backtests.made import Clock, desk_on, request
+from tests.infra.simulator.market.make import write_required
 from tests.waiting import until
 
 LEAVES = "import os; os.mkdir('report'); open('report/report.html', 'w').write('x')"
@@ -288,3 +291,15 @@ def test_a_backtest_is_really_run_from_the_request_to_its_figures(tmp_path: Path
         assert "<script>" in desk.report(run.run_id)
     finally:
         keeper.stop()
+
+
+@pytest.mark.slow
+def test_a_price_history_is_judged_by_a_process_of_its_own(tmp_path: Path) -> None:
+    write_required(tmp_path)
+    found = judged(tmp_path)
+    assert found.state is HistoryState.READY and found.bounds is not None
+    market = HistoryMarket(tmp_path)
+    assert (found.bounds.first_common_ms, found.bounds.end_ms) == (market.start_ms, market.end_ms)
+    (tmp_path / "btc_usdt_spot_1h.csv").unlink()
+    flawed = judged(tmp_path)
+    assert flawed.state is HistoryState.UNUSABLE and "missing files" in flawed.trouble
