@@ -414,6 +414,20 @@ class InForce(TypedDict):
     scope: str
 
 
+class IndicatorLevel(TypedDict):
+    """A limit of a rule."""
+
+    what: str
+    value: float
+
+
+class IndicatorPoint(TypedDict):
+    """A number at an instant."""
+
+    market_ms: int
+    value: float
+
+
 class KeyFigures(TypedDict):
     """The figures that matter most. null: they cannot be computed from so few days or trades."""
 
@@ -1203,6 +1217,32 @@ class HistoryOffered(TypedDict):
     earliest_day: str | None
     last_day: str | None
     text: str
+
+
+class IndicatorLine(TypedDict):
+    """One number over time."""
+
+    name: str
+    points: list[IndicatorPoint]
+
+
+class IndicatorPane(TypedDict):
+    """Numbers of one unit with the limits that they are read against."""
+
+    title: str
+    unit: str
+    is_price: bool
+    lines: list[IndicatorLine]
+    levels: list[IndicatorLevel]
+
+
+class IndicatorView(TypedDict):
+    """What an engine's rules read, over time."""
+
+    engine: str
+    symbol: str
+    problem: str
+    panes: list[IndicatorPane]
 
 
 class Machine(TypedDict):
