@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from actors.runtime.spec import ActorSpec, Stage
+from actors.runtime.spec import ActorSpec, MachineSpec, Stage
+from statemachines.backtests.run import RUN_TABLE
 from statemachines.values import ActorName
 
 SPECS = (
@@ -12,5 +13,13 @@ SPECS = (
         stage=Stage.WAYS_IN,
         turn=2_000,
         section="api",
+        machines=(
+            MachineSpec(
+                name="backtest",
+                about="A backtest that was started from the console (IF-3).",
+                table=lambda: RUN_TABLE,
+                rows=None,
+            ),
+        ),
     ),
 )

@@ -19,6 +19,7 @@ OURS = frozenset(
         "api-port",
         "api-token",
         "archive",
+        "backtests",
         "database",
         "dead-man.json",
         "dead-man.lock",

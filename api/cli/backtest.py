@@ -6,21 +6,19 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from api.cli.days import OptionError, parse_day, start_ms
+from api.backtests.options import Checked, Options, checked
+from api.backtests.progress import write_progress
 from api.json_values import day_of
 from api.logics import logics
-from infra.backtest.deposits import Period, RegularDeposit
+from api.views.days import OptionError
 from infra.backtest.plan import BacktestPlan
 from infra.backtest.report import write_report
 from infra.backtest.runner import Backtest
@@ -28,24 +26,12 @@ from infra.backtest.version import commit_of_the_code
 from infra.config import EternalConfig
 from infra.config.model import Profile
 from infra.ownership import FolderKind, claim
-from infra.simulator.config import FeeConfig
 from infra.simulator.market.history import HistoryMarket
 from infra.simulator.market.judge import Coverage
 from infra.simulator.market.port import Market
 from infra.simulator.market.synthetic import SyntheticMarket
-from infra.simulator.venue.money import USDT_UNIT
-from statemachines.values import DAY_MS, ENGINES, ActorName
+from statemachines.values import DAY_MS
 
-NAMES: dict[str, tuple[ActorName, ...]] = {
-    **{str(engine): (engine,) for engine in ENGINES},
-    "core": (ActorName.CORE_HODL,),
-    "trend": (ActorName.TREND_1, ActorName.TREND_2),
-}
-"""What `--engines` takes: every engine's name, and two short ones."""
-
-MAX_SLIPPAGE_BPS = 1_000
-SYNTHETIC_DAYS = 365
-SYNTHETIC_START = date(2025, 1, 1)
 SIGNALLED = 128
 """Added to the signal's number, the exit code of a run that was ended early: its report covers the part that was
 run."""
@@ -54,24 +40,9 @@ TENTHS = 10
 """Lines of progress where there is no terminal."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the user typed, as text."""
-
-    history: Path | None
-    first: str | None
-    last: str | None
-    engines: str | None
-    capital: str
-    deposit: str | None
-    fees: str | None
-    slippage_bps: str
-    seed: int
-    out: Path
-
-
-def run_backtest(options: Options, config: EternalConfig) -> int:
-    """Run and report. Returns the exit code.
+def run_backtest(options: Options, config: EternalConfig, out: Path, progress: Path | None = None) -> int:
+    """Run and report into the folder `out`. Returns the exit code. `progress`: a file that says, while it runs, how far
+    it is.
 
     Raises OptionError, HistoryError and ForeignFolderError before anything is run, and OSError when the report cannot
     be written after all.
@@ -80,17 +51,17 @@ def run_backtest(options: Options, config: EternalConfig) -> int:
         raise OptionError(f"A backtest trades on paper; profile {str(config.profile)!r} is refused, paper is allowed.")
     with _interrupted() as stopped:
         plan = _plan(options, config)
-        claim(options.out, "The folder of --out", FolderKind.REPORT)
-        return _run(plan, options.out, stopped)
+        claim(out, "The folder of --out", FolderKind.REPORT)
+        return _run(plan, out, stopped, progress)
 
 
-def _run(plan: BacktestPlan, out: Path, stopped: _Stop) -> int:
+def _run(plan: BacktestPlan, out: Path, stopped: _Stop, progress: Path | None) -> int:
     console = Console(soft_wrap=True)
     console.print(f"Market: {plan.market.label}, {day_of(plan.market.start_ms)} to {day_of(plan.market.end_ms - 1)}")
     for sentence in plan.missing_inputs:
         console.print(f"  {sentence}")
     test = Backtest(plan, logics)
-    with _progress(console, plan.market) as bar:
+    with _progress(console, plan.market, progress) as bar:
         test.run(bar, stopped.is_asked)
     record = test.record()
     page = write_report(record, out)
@@ -111,15 +82,16 @@ def _run(plan: BacktestPlan, out: Path, stopped: _Stop) -> int:
 
 
 def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
-    market, missing = _market(options)
+    asked = checked(options, config)
+    market, missing = _market(options, asked)
     return BacktestPlan(
         market=market,
         config=config,
-        engines=_engines(options.engines, config.orchestrator.weights),
-        capital_usdt=_decimal("--capital", options.capital, Decimal(1_000), Decimal(10**9)),
-        deposit=_deposit(options.deposit),
-        fees=_fees(options.fees),
-        slippage=_decimal("--slippage-bps", options.slippage_bps, Decimal(0), Decimal(MAX_SLIPPAGE_BPS)) / 10_000,
+        engines=asked.engines,
+        capital_usdt=asked.capital_usdt,
+        deposit=asked.deposit,
+        fees=asked.fees,
+        slippage=asked.slippage,
         missing_inputs=missing,
         is_synthetic=options.history is None,
         command=shlex.join(["eternal", *sys.argv[1:]]),
@@ -128,22 +100,12 @@ def _plan(options: Options, config: EternalConfig) -> BacktestPlan:
     )
 
 
-def _market(options: Options) -> tuple[Market, tuple[str, ...]]:
-    start = None if options.first is None else start_ms(parse_day("--from", options.first))
-    end = None if options.last is None else start_ms(parse_day("--to", options.last)) + DAY_MS
-    if start is not None and end is not None and start >= end:
-        raise OptionError(f"--from {options.first} must not be after --to {options.last}.")
+def _market(options: Options, asked: Checked) -> tuple[Market, tuple[str, ...]]:
     if options.history is not None:
-        market = HistoryMarket(options.history, start, end)
+        market = HistoryMarket(options.history, asked.start_ms, asked.end_ms)
         return market, missing_inputs(market.coverage(), market.start_ms)
-    if start is None:
-        start = start_ms(SYNTHETIC_START)
-    if end is not None and start >= end:
-        raise OptionError(
-            f"--to {options.last} must not be before {SYNTHETIC_START}, where the market begins without --from."
-        )
-    days = SYNTHETIC_DAYS if end is None else (end - start) // DAY_MS
-    return SyntheticMarket(options.seed, start, days), ()
+    assert asked.start_ms is not None and asked.end_ms is not None
+    return SyntheticMarket(options.seed, asked.start_ms, (asked.end_ms - asked.start_ms) // DAY_MS), ()
 
 
 def missing_inputs(coverage: Sequence[Coverage], from_ms: int) -> tuple[str, ...]:
@@ -155,59 +117,6 @@ def missing_inputs(coverage: Sequence[Coverage], from_ms: int) -> tuple[str, ...
         elif file.first_ms > from_ms:
             found.append(f"{file.stem} begins on {day_of(file.first_ms)}; before, the rules that need it are inactive.")
     return tuple(found)
-
-
-def _engines(text: str | None, weights: Mapping[ActorName, Decimal]) -> tuple[ActorName, ...]:
-    if text is None:
-        return ENGINES
-    chosen: set[ActorName] = set()
-    for name in (one.strip() for one in text.split(",")):
-        if name not in NAMES:
-            raise OptionError(f"--engines {name!r} is no engine; allowed are {', '.join(NAMES)}.")
-        if not any(weights[engine] for engine in NAMES[name]):  # as every further engine has at first
-            setting = f"orchestrator.weights.{NAMES[name][0]}"
-            raise OptionError(
-                f"--engines {name!r} is refused: its weight {setting} is 0, so that it has no capital. Give it one by "
-                f"--set {setting}=0.1, for example, and another engine so much less: all weights add up to 1 (OR-1)."
-            )
-        chosen.update(NAMES[name])
-    return tuple(engine for engine in ENGINES if engine in chosen)
-
-
-def _deposit(text: str | None) -> RegularDeposit | None:
-    if text is None:
-        return None
-    amount, slash, period = text.partition("/")
-    if not slash or period not in set(Period):
-        raise OptionError(
-            f"--deposit {text!r} is refused; an amount of USDT per {', '.join(Period)} is allowed, e.g. 1000/month."
-        )
-    usdt = _decimal("--deposit", amount, Decimal(1), Decimal(10**9))
-    if usdt != usdt.quantize(USDT_UNIT):
-        raise OptionError(f"--deposit {usdt} has more than the eight decimals that USDT has.")
-    return RegularDeposit(usdt, Period(period))
-
-
-def _fees(text: str | None) -> FeeConfig:
-    if text is None:
-        return FeeConfig()
-    parts = text.split(",")
-    if len(parts) != 4:
-        raise OptionError(
-            f"--fees {text!r} has {len(parts)} parts; four fractions are required: spot taker, spot maker, perpetual "
-            "taker, perpetual maker, e.g. 0.001,0.001,0.00055,0.0002."
-        )
-    return FeeConfig(*(_decimal("--fees", part, Decimal("-0.001"), Decimal("0.05")) for part in parts))
-
-
-def _decimal(name: str, text: str, least: Decimal, most: Decimal) -> Decimal:
-    try:
-        value = Decimal(text)
-    except InvalidOperation:
-        raise OptionError(f"{name} {text!r} is no number; allowed is {least} to {most:,}.") from None
-    if not value.is_finite() or not least <= value <= most:
-        raise OptionError(f"{name} {text} is refused; allowed is {least} to {most:,}.")
-    return value
 
 
 class _Stop:
@@ -270,8 +179,28 @@ class _Lines:
             self._console.print(f"{day_of(market_ms)}: {tenth * 100 // TENTHS} % after {spent_s:,.0f} s")
 
 
+class _File:
+    """A file for another process: the period and the instant that is reached, at most once in `EVERY_S`."""
+
+    EVERY_S = 0.5
+
+    def __init__(self, path: Path, market: Market) -> None:
+        self._path, self._market = path, market
+        self._written_s = 0.0
+        self(market.start_ms)
+
+    def __call__(self, market_ms: int) -> None:
+        now_s = time.monotonic()
+        if now_s - self._written_s >= self.EVERY_S or market_ms >= self._market.end_ms:
+            self._written_s = now_s
+            write_progress(self._path, self._market.start_ms, self._market.end_ms, market_ms)
+
+
 @contextmanager
-def _progress(console: Console, market: Market) -> Iterator[Callable[[int], None]]:
+def _progress(console: Console, market: Market, file: Path | None) -> Iterator[Callable[[int], None]]:
+    if file is not None:
+        yield _File(file, market)
+        return
     if not console.is_terminal:
         yield _Lines(console, market)
         return

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.days import OptionError
+from api.views.days import OptionError
 from infra.data_folder import claim_data_folder
 from infra.files import whole_path
 

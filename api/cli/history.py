@@ -9,8 +9,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from api.cli.days import OptionError, parse_day, start_ms
 from api.json_values import DAY_MS
+from api.views.days import OptionError, parse_day, start_ms
 from infra.ownership import FolderKind, claim, is_missing
 
 history_app = typer.Typer(no_args_is_help=True, help="Download price history, or look over a folder of it.")
@@ -64,6 +64,7 @@ def check(
 ) -> None:
     """Judge a folder as the loader does: errors (exit code 1; it cannot be used), warnings and known events."""
     from infra.simulator.market.findings import Severity
+    from infra.simulator.market.history import bounds_of
     from infra.simulator.market.judge import judge
 
     if not folder.is_dir():
@@ -75,6 +76,7 @@ def check(
         document = {
             "folder": str(folder),
             "usable": not errors,
+            "period": None if errors else bounds_of(found)._asdict(),
             "files": [asdict(one) for one in found.files],
             "findings": [asdict(one) for one in found.findings],
         }

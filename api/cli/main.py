@@ -25,7 +25,6 @@ from api.cli.asking.look import status
 from api.cli.asking.top import top
 from api.cli.asking.why import why
 from api.cli.configuration import config_app
-from api.cli.days import parse_day
 from api.cli.exchange import exchange_app
 from api.cli.exits import ASKED_FOR_JSON, ExitCode, end_with, exit_code_of, sentence_of
 from api.cli.history import history_app
@@ -33,6 +32,7 @@ from api.cli.ledger import ledger_app
 from api.cli.notify.commands import notify_app
 from api.cli.policies.commands import policy_app
 from api.client.errors import RefusedError, UnansweredError
+from api.views.days import parse_day
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
@@ -251,15 +251,17 @@ def backtest(
     slippage_bps: Annotated[str, typer.Option(help="what a taker pays, hundredths of a per cent of the price")] = "2",
     seed: Annotated[int, typer.Option(help="seed of the synthetic market")] = 2,
     out: Annotated[Path, typer.Option(help="folder of the report")] = Path("backtest-report"),
+    progress: Annotated[Path | None, typer.Option(help="JSON file that states how far it is, for a program")] = None,
     settings: Settings = None,
     config_file: ConfigFile = None,
 ) -> None:
     """Run the engines over history, in process, and write a report (HTML, Parquet, CSV, JSON)."""
     config = _config({}, settings, None, config_file)
-    from api.cli.backtest import Options, run_backtest
+    from api.backtests.options import Options
+    from api.cli.backtest import run_backtest
 
-    options = Options(history, first, last, engines, capital, deposit, fees, slippage_bps, seed, out)
-    raise typer.Exit(run_backtest(options, config))
+    options = Options(history, first, last, engines, capital, deposit, fees, slippage_bps, seed)
+    raise typer.Exit(run_backtest(options, config, out, progress))
 
 
 @app.command()
@@ -291,7 +293,7 @@ def _with_whole_paths(config: EternalConfig) -> EternalConfig:
     exchange = config.exchange.model_copy(update={"history": None if history is None else whole_path(history)})
     files = {
         name: whole_path(path)
-        for name in ("tls_certificate", "tls_key")
+        for name in ("tls_certificate", "tls_key", "backtest_history")
         if (path := getattr(config.api, name)) is not None
     }
     api = config.api.model_copy(update={"token_file": whole_path(config.token_file), **files})

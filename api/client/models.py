@@ -94,6 +94,48 @@ class Arrow(TypedDict):
     why: str
 
 
+class BacktestFinding(TypedDict):
+    """A sentence that the report says about the run."""
+
+    weight: str
+    text: str
+
+
+class BacktestProgress(TypedDict):
+    """How far the run is."""
+
+    from_ms: int
+    to_ms: int
+    reached_ms: int
+    part: float
+
+
+class BacktestRemoved(TypedDict):
+    """That a run is gone, with its report."""
+
+    run_id: str
+    text: str
+
+
+Setting: TypeAlias = str
+
+
+class BacktestWanted(TypedDict):
+    """A backtest to be run. A field that is absent or null takes the command's own default."""
+
+    name: NotRequired[str]
+    market: NotRequired[Literal["history", "synthetic"]]
+    from_day: NotRequired[str | None]
+    to_day: NotRequired[str | None]
+    engines: NotRequired[str | None]
+    capital_usdt: NotRequired[str]
+    deposit: NotRequired[str | None]
+    fees: NotRequired[str | None]
+    slippage_bps: NotRequired[str]
+    seed: NotRequired[int]
+    settings: NotRequired[list[Setting]]
+
+
 class Bar(TypedDict):
     """A closed bar; `start_ms` is its open time."""
 
@@ -103,6 +145,16 @@ class Bar(TypedDict):
     low: str
     close: str
     volume: str
+
+
+class Benchmark(TypedDict):
+    """What holding would have brought in the same period."""
+
+    name: str
+    total_return: float | None
+    annual_return: float | None
+    worst_drawdown: float | None
+    sharpe: float | None
 
 
 class ChainDecision(TypedDict):
@@ -209,6 +261,15 @@ class ControlRequest(TypedDict):
     command_id: NotRequired[str | None]
 
 
+class CurvePoint(TypedDict):
+    """The close of a day. Growth begins at 1 and leaves deposits out."""
+
+    at_ms: int
+    equity_usdt: str
+    growth: float
+    btc_growth: float | None
+
+
 class DashboardAddress(TypedDict):
     """Where Ray's dashboard is; the answer's cookie opens it on the same host."""
 
@@ -284,6 +345,20 @@ class Ended(TypedDict):
     session_id: str
 
 
+class EngineFigures(TypedDict):
+    """What one engine did. A name as the run has it; TOTAL is all of them."""
+
+    engine: str
+    profit_usdt: str
+    total_return: float | None
+    worst_drawdown: float | None
+    sharpe: float | None
+    trades: int
+    fees_usdt: str
+    slippage_usdt: str
+    funding_usdt: str
+
+
 class Event(TypedDict):
     """A message between actors."""
 
@@ -328,6 +403,9 @@ class Health(TypedDict):
     reasons: list[str]
 
 
+HistoryState: TypeAlias = Literal["NONE", "READING", "READY", "UNUSABLE"]
+
+
 class InForce(TypedDict):
     """What is in force for an engine after a command, and whose state it is: GLOBAL's or its own (RM-2)."""
 
@@ -348,6 +426,25 @@ class IndicatorPoint(TypedDict):
 
     market_ms: int
     value: float
+
+
+class KeyFigures(TypedDict):
+    """The figures that matter most. null: they cannot be computed from so few days or trades."""
+
+    from_ms: int
+    ended_ms: int
+    is_complete: bool
+    days: int
+    capital_usdt: str
+    end_equity_usdt: str
+    profit_usdt: str
+    total_return: float | None
+    annual_return: float | None
+    worst_drawdown: float | None
+    sharpe: float | None
+    volatility: float | None
+    trades: int
+    fills: int
 
 
 class LastTransition(TypedDict):
@@ -596,9 +693,6 @@ class PolicyHolder(TypedDict):
     refused: int | None
 
 
-Setting: TypeAlias = str
-
-
 class PolicyOrdered(TypedDict):
     """
     A change to be recorded. `after` is the number of the newest version, as the trial of the change has shown it:
@@ -742,6 +836,9 @@ class Result(TypedDict):
     turnover_usdt: str
     harvest_usdt: str
     earned_usdt: str
+
+
+RunState: TypeAlias = Literal["QUEUED", "RUNNING", "DONE", "FAILED", "CANCELLED"]
 
 
 Scope: TypeAlias = Literal["read", "control", "admin"]
@@ -1015,6 +1112,52 @@ class ActorDetail(TypedDict):
     records: list[DurableRecord]
 
 
+class Backtest(TypedDict):
+    """
+    A backtest that was started here. Every figure of a synthetic market shows that the machinery works, and says
+    nothing about what the strategies would have earned.
+    """
+
+    run_id: str
+    name: str
+    who: str
+    state: RunState
+    russian: str
+    reason: str
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+    waits_for: int
+    is_cancelling: bool
+    canceller: str
+    is_synthetic: bool
+    market: str
+    policy_version: int
+    settings: list[str]
+    wanted: BacktestWanted | None
+    progress: BacktestProgress | None
+    has_report: bool
+    figures: KeyFigures | None
+
+
+class BacktestDetail(TypedDict):
+    """What a run has brought: its figures, its engines, what holding would have brought, and its equity curve."""
+
+    run_id: str
+    figures: KeyFigures
+    engines: list[EngineFigures]
+    benchmarks: list[Benchmark]
+    findings: list[BacktestFinding]
+    missing_inputs: list[str]
+    paid_in_usdt: str
+    market: str
+    is_synthetic: bool
+    version: str
+    commit: str
+    data_hash: str
+    curve: list[CurvePoint]
+
+
 class Candles(TypedDict):
     """A page of bars and what was done within its time."""
 
@@ -1024,6 +1167,13 @@ class Candles(TypedDict):
     bars: PageBar
     fills: list[OrderFills]
     stops: list[StopStep]
+
+
+class ComparedBacktest(TypedDict):
+    """One run of a comparison."""
+
+    run: Backtest
+    detail: BacktestDetail
 
 
 class ControlPreview(TypedDict):
@@ -1066,6 +1216,17 @@ class EnginePerformance(TypedDict):
     engine: str
     windows: list[Window]
     policies: list[UnderPolicy]
+
+
+class HistoryOffered(TypedDict):
+    """The price history that runs can use."""
+
+    state: HistoryState
+    folder: str
+    first_day: str | None
+    earliest_day: str | None
+    last_day: str | None
+    text: str
 
 
 class IndicatorLine(TypedDict):
@@ -1114,6 +1275,11 @@ class Overview(TypedDict):
     equity_usdt: str | None
     equity_ms: int | None
     orders: list[OrderCount]
+
+
+class PageBacktest(TypedDict):
+    rows: list[Backtest]
+    next: str | None
 
 
 class PagePerformanceDay(TypedDict):
@@ -1192,6 +1358,29 @@ class TrialBalance(TypedDict):
     postings: int
     coins: list[CoinBalance]
     unbalanced: list[Unbalanced]
+
+
+class BacktestComparison(TypedDict):
+    """
+    Runs side by side, in the order in which they were asked for. `differences` says what must be known to read it:
+    other markets, periods or versions.
+    """
+
+    runs: list[ComparedBacktest]
+    differences: list[str]
+
+
+class BacktestOptions(TypedDict):
+    """What a backtest can be asked for here, and whether another one can be taken now."""
+
+    history: HistoryOffered
+    defaults: BacktestWanted
+    engines: list[str]
+    policy_version: int
+    kept: int
+    most_kept: int
+    most_waiting: int
+    obstacle: str
 
 
 class OutlookView(TypedDict):

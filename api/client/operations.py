@@ -116,6 +116,7 @@ class Operations:
             "policy-delivery",
             "policy",
             "dead-man-switch",
+            "backtest",
             "notifier",
             "channel",
             "notification",
@@ -770,6 +771,77 @@ class Operations:
                 "to": to,
             },
         )
+
+    def backtests(
+        self,
+        *,
+        before: str | None = None,
+        limit: int = 100,
+        state: Literal["QUEUED", "RUNNING", "DONE", "FAILED", "CANCELLED"] | None = None,
+    ) -> models.PageBacktest:
+        """Backtests, newest first.
+
+        `GET /api/v1/backtests`
+        """
+        return self._calls.call(
+            models.PageBacktest, "GET", "/api/v1/backtests", query={"before": before, "limit": limit, "state": state}
+        )
+
+    def start_backtest(self, body: models.BacktestWanted) -> models.Backtest:
+        """Start a backtest.
+
+        `POST /api/v1/backtests`
+        """
+        return self._calls.call(models.Backtest, "POST", "/api/v1/backtests", body=body)
+
+    def backtest_options(self) -> models.BacktestOptions:
+        """What a backtest can be asked for.
+
+        `GET /api/v1/backtests/options`
+        """
+        return self._calls.call(models.BacktestOptions, "GET", "/api/v1/backtests/options")
+
+    def compare_backtests(self, *, runs: str) -> models.BacktestComparison:
+        """Backtests side by side.
+
+        `GET /api/v1/backtests/compare`
+        """
+        return self._calls.call(models.BacktestComparison, "GET", "/api/v1/backtests/compare", query={"runs": runs})
+
+    def backtest(self, run_id: str) -> models.Backtest:
+        """One backtest.
+
+        `GET /api/v1/backtests/{run_id}`
+        """
+        return self._calls.call(models.Backtest, "GET", f"/api/v1/backtests/{in_path(run_id)}")
+
+    def remove_backtest(self, run_id: str) -> models.BacktestRemoved:
+        """Remove a backtest that has ended.
+
+        `DELETE /api/v1/backtests/{run_id}`
+        """
+        return self._calls.call(models.BacktestRemoved, "DELETE", f"/api/v1/backtests/{in_path(run_id)}")
+
+    def backtest_figures(self, run_id: str) -> models.BacktestDetail:
+        """The figures of a backtest.
+
+        `GET /api/v1/backtests/{run_id}/figures`
+        """
+        return self._calls.call(models.BacktestDetail, "GET", f"/api/v1/backtests/{in_path(run_id)}/figures")
+
+    def backtest_report(self, run_id: str) -> str:
+        """The report of a backtest.
+
+        `GET /api/v1/backtests/{run_id}/report`
+        """
+        return self._calls.call(str, "GET", f"/api/v1/backtests/{in_path(run_id)}/report")
+
+    def cancel_backtest(self, run_id: str) -> models.Backtest:
+        """Cancel a backtest.
+
+        `POST /api/v1/backtests/{run_id}/cancel`
+        """
+        return self._calls.call(models.Backtest, "POST", f"/api/v1/backtests/{in_path(run_id)}/cancel")
 
     def control(self, body: models.ControlRequest) -> models.ControlAnswer:
         """Pause, resume, reduce only, halt, flatten, back to normal; or try a FAULTED component again.

@@ -52,6 +52,7 @@ class Api:
         from api.access.entrance import open_access
         from api.access.register import AccessRegister
         from api.access.state import state_file
+        from api.backtests.assembly import assemble
         from api.http.app import create_app
         from api.http.dashboard import find_dashboard
         from api.http.serving import listen, make_server
@@ -75,6 +76,8 @@ class Api:
         )
         self._streams = Streams(service)
         self._helpers = helpers(config, self._assembly.channels(self._name), self._service, _send, access.failures)
+        backtests = assemble(config, self._assembly.database_url(self._name))
+        self._helpers.append(backtests.keeper)
         app = create_app(
             service,
             access.judge.judge,
@@ -83,6 +86,7 @@ class Api:
             streams=self._streams,
             entrance=access.entrance,
             policies=Place(self._assembly.database_url(self._name), config),
+            desk=backtests.desk,
             demands_encryption=section.is_reached_from_elsewhere,
         )
         server = make_server(app, certificate, section.trusted_proxies)

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from api.access.entrance import Entrance
 from api.access.scopes import Scope
 from api.acknowledging import AcknowledgeAnswer, AcknowledgeRequest, AcknowledgeService
+from api.backtests.desk import BacktestDesk
 from api.control import (
     CommandIdTakenError,
     CommandService,
@@ -28,7 +29,7 @@ from api.http.json_body import NotJsonError, RepeatedKeyError, StrictRoute
 from api.http.login.routes import LOGINS, OWN, add_login
 from api.http.pages import HEADERS, add_pages
 from api.http.reach import OutOfReachError, needs
-from api.http.routes import actors, history, money, notifications, stream, trading
+from api.http.routes import actors, backtests, history, money, notifications, stream, trading
 from api.http.routes.common import BEARER, PREFIX, REFUSALS, Routes
 from api.policy_changes import Place as PolicyPlace
 from api.policy_changes import PolicyAnswer, PolicyChanges, PolicyOrdered, PolicySetting, PolicyTrial, PolicyWanted
@@ -78,14 +79,15 @@ def create_app(
     entrance: Entrance | None = None,
     *,
     policies: PolicyPlace | None = None,
+    desk: BacktestDesk | None = None,
     demands_encryption: bool = False,
 ) -> FastAPI:
     """The application; `judge` decides about everything but `/health` and the pages at `/` and `/docs`, which hold no
     data.
 
     `send` carries the operator's commands to living actors, `entrance` begins and ends sessions; without them both are
-    refused as unavailable, and so are changes of the policy without `policies`. `demands_encryption`: other machines
-    are answered over TLS alone.
+    refused as unavailable, and so are changes of the policy without `policies` and backtests without `desk`.
+    `demands_encryption`: other machines are answered over TLS alone.
     """
 
     app = FastAPI(
@@ -110,6 +112,7 @@ def create_app(
     for part in (actors, trading, money, history, notifications):
         part.add(routes, service)
     stream.add(routes, streams or Streams(service))
+    backtests.add(app, routes, desk or BacktestDesk(None))
     _add_control(app.router, CommandService(send or _nobody, service))
     _add_acknowledging(app.router, AcknowledgeService(send or _nobody, service))
     _add_policies(app.router, PolicyChanges(policies, send or _nobody))

@@ -176,6 +176,11 @@ class EternalConfig(BaseSettings):
         return self.data_folder / "archive"
 
     @property
+    def backtests_folder(self) -> Path:
+        """The backtests that were started from the console."""
+        return self.data_folder / "backtests"
+
+    @property
     def token_file(self) -> Path:
         """The API's token."""
         return self.api.token_file or self.data_folder / "api-token"

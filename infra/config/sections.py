@@ -173,6 +173,10 @@ class ApiConfig(Section):
     """Proxies before the interface: what they say in X-Forwarded-For and X-Forwarded-Proto is believed, what others say
     there is ignored (DE-3)."""
 
+    backtest_history: NamedPath | None = Field(default=None, examples=["prices"])
+    """Folder of price history for backtests that are started from the console; not set, that of `exchange.history`
+    (IF-3)."""
+
     session_idle_s: Annotated[int, Field(ge=300, le=86_400)] = 1_800
     """A session of the console ends after so long without a request; an open page sends requests (DE-3)."""
 

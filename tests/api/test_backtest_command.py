@@ -14,7 +14,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from api.cli.backtest import NAMES, missing_inputs
+from api.backtests.options import NAMES
+from api.cli.backtest import missing_inputs
 from api.cli.main import app
 from infra.simulator.market.judge import Coverage
 from tests.infra.simulator.market.make import write_required

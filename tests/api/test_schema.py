@@ -19,6 +19,7 @@ from schemathesis.core.failures import FailureGroup
 from api.access.entrance import Clocks, open_access
 from api.access.register import REGISTER, AccessRegister
 from api.access.state import STATE, state_file
+from api.backtests.folder import Runs
 from api.control import ControlUnavailableError, Send
 from api.http.app import create_app
 from api.http.login.routes import LOGINS
@@ -29,6 +30,7 @@ from api.tokens import Token
 from infra.database.queries import Queries
 from infra.database.server.embedded import EmbeddedPostgres
 from statemachines.values import ActorName
+from tests.api.backtests.made import desk_on, done
 from tests.api.records import register_command, write_history
 from tests.api.test_http import STATUS
 from tests.database import fresh_database, postgres_server  # noqa: F401 - a fixture
@@ -64,7 +66,15 @@ def app(postgres_server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFact
         write_history(url)
         service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
         streams = Streams(service, life_s=0.0)
-        yield create_app(service, access.judge.judge, actors(url), streams=streams, entrance=access.entrance)
+        done(Runs(folder / "backtests"))
+        yield create_app(
+            service,
+            access.judge.judge,
+            actors(url),
+            streams=streams,
+            entrance=access.entrance,
+            desk=desk_on(folder / "backtests"),
+        )
         service.close()
 
 

@@ -11,6 +11,7 @@ from typing import Any, LiteralString
 
 import pytest
 
+from api.backtests.folder import Runs
 from api.control import ControlUnavailableError
 from api.http.app import create_app
 from api.http.serving import listen, make_server
@@ -26,6 +27,7 @@ from infra.database.store import PostgresStore
 from statemachines.facts import AcknowledgementFact, AlertFact, Fact, PortfolioFact
 from statemachines.values import HOUR_MS, ActorName
 from tests.api.access.doors import Doors
+from tests.api.backtests.made import desk_on
 from tests.api.records import register_command, write_history
 from tests.api.test_http import COMPONENT, STATUS
 from tests.kit.rows import Pen, switch
@@ -65,6 +67,7 @@ class Place:
         self.taken: list[dict[str, Any]] = []
         self.is_busy = False
         self._commits = 0
+        self.runs = Runs(folder / "backtests")
         self.status: dict[str, Any] = dict(STATUS)
         self.database = Readable(url)
         service = OperatorService(self.database, SnapshotCache(lambda: self.status), lambda: "synthetic", True)
@@ -76,6 +79,7 @@ class Place:
             entrance=self.doors.entrance,
             streams=self._streams,
             policies=PolicyPlace(url, EternalConfig()),
+            desk=desk_on(self.runs.folder),
         )
         listener = listen("127.0.0.1", 0)
         self.address = f"http://127.0.0.1:{listener.getsockname()[1]}"

@@ -14,7 +14,7 @@ from tests.browser.place import CHROMIUM, NEEDS_BROWSER, Place
 from tests.database import fresh_database, postgres_server  # noqa: F401 - a fixture
 
 pytestmark = NEEDS_BROWSER
-PAGES = ("overview", "engine/trend-1", "decisions", "orders", "capital", "risk", "system", "audit")
+PAGES = ("overview", "engine/trend-1", "decisions", "orders", "capital", "risk", "system", "backtests", "audit")
 PATIENCE_MS = 15_000
 expect.set_options(timeout=PATIENCE_MS)
 

@@ -13,7 +13,7 @@ from actors.runtime.memory_store import MemoryStore
 from actors.runtime.registry import START_ORDER, TURN_ORDER
 from actors.runtime.routing import TABLE
 from api import machines
-from api.cli import backtest
+from api.backtests import options
 from api.logics import logics
 from api.views import lists
 from infra.backtest.plan import BacktestPlan
@@ -105,7 +105,7 @@ def main() -> None:
             "order_id": parse_client_order_id("abcdef", client_order_id("abcdef", "toy-1-z", 1)),
             "api_actors": lists.ACTORS,
             "api_engines": sorted(lists.ENGINE_NAMES),
-            "backtest_engines": sorted(backtest.NAMES),
+            "backtest_engines": sorted(options.NAMES),
             "diagram": machines.mermaid("toy"),
             "document": "## toy" in machines.markdown(),
             "machine_of": machines.MACHINE_OF[TOY],

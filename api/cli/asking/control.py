@@ -14,9 +14,9 @@ import typer
 from api.cli.asking.options import Json, asking, begins
 from api.cli.asking.output import Column, instant, print_json, print_list
 from api.cli.asking.way import Way
-from api.cli.days import OptionError
 from api.client import models
 from api.client.errors import RefusedError, UnansweredError, UnreachedError
+from api.views.days import OptionError
 from infra.faults import continued
 from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
 

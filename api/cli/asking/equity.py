@@ -12,11 +12,11 @@ from rich.text import Text
 from api.cli.asking.options import Json, Since, Until, asking
 from api.cli.asking.output import Column, amount, console, percent, print_json, table
 from api.cli.asking.way import Way
-from api.cli.days import OptionError
 from api.client import models
 from api.client.operations import Operations
 from api.json_values import day_of
 from api.text import quoted
+from api.views.days import OptionError
 
 PAGE = 1_000
 RANGES = {"7d": 7, "30d": 30, "90d": 90, "1y": 365, "all": None}

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from infra.simulator.market.findings import HistoryError, utc
+from infra.simulator.market.findings import Bounds, period
 from infra.simulator.market.judge import REQUIRED_COINS, Coverage, Judgement, judge
-from infra.simulator.market.path import DAY_MS, HOUR_MS
 from infra.simulator.market.tape import Tape, TapeMarket
 
 
@@ -23,7 +22,7 @@ class HistoryMarket(TapeMarket):
         found = judge(folder)
         found.demand()
         self._coverage = found.files
-        start_ms, end_ms = _period(found, start_ms, end_ms)
+        start_ms, end_ms = period(bounds_of(found), start_ms, end_ms)
         super().__init__(
             Tape(
                 label=f"history, folder {folder.resolve().name}",
@@ -48,19 +47,7 @@ class HistoryMarket(TapeMarket):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _period(found: Judgement, start_ms: int | None, end_ms: int | None) -> tuple[int, int]:
-    last_end_ms = found.end_ms
-    start_ms = found.first_common_ms if start_ms is None else start_ms
-    end_ms = last_end_ms if end_ms is None else end_ms
+def bounds_of(found: Judgement) -> Bounds:
+    """The periods that a folder without errors allows."""
     earliest_ms = max(found.hours["spot", f"{coin}USDT"].first_ms for coin in REQUIRED_COINS)
-    if start_ms % DAY_MS or start_ms < earliest_ms:
-        raise HistoryError(
-            f"The period cannot start at {utc(start_ms)} UTC; it must start at 00:00 UTC of a day from "
-            f"{utc(earliest_ms)} on, where the hourly spot bars of BTC and ETH exist."
-        )
-    if end_ms % HOUR_MS or not start_ms < end_ms <= last_end_ms:
-        raise HistoryError(
-            f"The period cannot end at {utc(end_ms)} UTC; it must end on a full hour after its start "
-            f"{utc(start_ms)} and no later than {utc(last_end_ms)}, where the hourly bars end."
-        )
-    return start_ms, end_ms
+    return Bounds(earliest_ms, found.first_common_ms, found.end_ms)

@@ -159,6 +159,9 @@ def test_every_route_names_its_scope(app: FastAPI) -> None:
     found = {(method, path): needed_of(route) for method, path, route in _routes(app)}
     assert {one for one, scope in found.items() if scope is Scope.CONTROL} == {
         ("POST", "/api/v1/alerts/{alert_id}/acknowledge"),
+        ("POST", "/api/v1/backtests"),  # it takes a processor and disk, and nothing of what trades
+        ("POST", "/api/v1/backtests/{run_id}/cancel"),
+        ("DELETE", "/api/v1/backtests/{run_id}"),
         ("POST", "/api/v1/control"),
         ("POST", "/api/v1/policies/trial"),
     }

@@ -103,7 +103,7 @@ def _operation(path: str, way: str, operation: Mapping[str, Any]) -> str:
         arguments += ["*", *(_argument(one) for one in required)]
     answers = operation["responses"]
     content = answers["200"]["content"]
-    kind = "str" if "text/plain" in content else _type(content["application/json"]["schema"])
+    kind = "str" if {"text/plain", "text/html"} & content.keys() else _type(content["application/json"]["schema"])
     same = [status for status, one in answers.items() if one.get("content") == content]
     where = path
     for one in inside:

@@ -49,6 +49,7 @@ export const get = <T = any>(path: string, query: Record<string, string | number
 /** Whether a market has daily bars: before the first close there is nothing to draw, which is no error. */
 export const hasBars = async (category: string, symbol: string): Promise<boolean> =>
   (await get<Row[]>('candles/series')).some((one) => one.category === category && one.symbol === symbol && one.interval === 'D')
+export const remove = (path: string): Promise<any> => send('DELETE', path)
 export const post = (path: string, body: unknown): Promise<any> => send('POST', path, body)
 
 function begun(standing: Standing): Standing {

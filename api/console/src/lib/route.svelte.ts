@@ -1,6 +1,6 @@
 // Pages are named in the address behind `#/`, so that each can be linked to and the browser's own keys work.
 
-export const PAGES = ['overview', 'engine', 'decisions', 'orders', 'capital', 'risk', 'system', 'audit'] as const
+export const PAGES = ['overview', 'engine', 'decisions', 'orders', 'capital', 'risk', 'system', 'backtests', 'audit'] as const
 export type Page = (typeof PAGES)[number]
 export const ENGINES = ['core-hodl', 'trend-1', 'trend-2', 'funding', 'tactical'] as const
 

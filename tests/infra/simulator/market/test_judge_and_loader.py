@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -95,9 +96,13 @@ def test_what_the_check_calls_usable_loads_and_nothing_else_does(
 def test_the_command_says_what_can_be_done_with_the_folder(folder: Path, tmp_path: Path) -> None:
     sound_one = CliRunner().invoke(app, ["history", "check", str(folder)])
     assert sound_one.exit_code == 0 and "btc_usdt_spot_1h: 960 rows" in sound_one.output
+    period = json.loads(CliRunner().invoke(app, ["history", "check", str(folder), "--json"]).output)["period"]
+    market = HistoryMarket(folder)
+    assert (period["first_common_ms"], period["end_ms"]) == (market.start_ms, market.end_ms)
     (folder / "btc_usdt_spot_1h.csv").unlink()
     flawed = CliRunner().invoke(app, ["history", "check", str(folder), "--json"])
     assert flawed.exit_code == 1 and '"missing files"' in flawed.output and '"usable": false' in flawed.output
+    assert json.loads(flawed.output)["period"] is None
     absent = CliRunner().invoke(app, ["history", "check", str(tmp_path / "x")])
     assert absent.exit_code == 2 and "does not exist" in absent.output
 

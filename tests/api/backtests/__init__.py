@@ -1,0 +1,1 @@
+"""Backtests from the console: what may be asked, the folder of the runs, their keeper, the routes."""

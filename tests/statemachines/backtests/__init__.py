@@ -1,0 +1,1 @@
+"""The life of a backtest that was started from the console."""
