@@ -10,6 +10,7 @@ from typing import Any
 from api.json_values import time_of
 from api.telegram.codes import CODE_S
 from api.telegram.commands import CONFIRM, Asked
+from api.wording.story import heading, story_of
 from statemachines.risk.machine import RiskStateName
 
 Row = Mapping[str, Any]
@@ -118,16 +119,15 @@ def orders(rows: Sequence[Row], market_ms: int | None) -> str:
 
 
 def why(chain: Sequence[Row]) -> str:
-    """The chain of an order from its first cause."""
-    lines = []
-    for link in chain:
-        at = "" if not link["market_ms"] else f" · {time_of(link['market_ms'], with_seconds=True)}"
-        lines.append(f"{link['kind']} ({link['sender']}){at}")
-        lines += [f"  {line['machine']}: {line['reason']}" for line in link.get("decisions", ()) if line["reason"]]
-    order = chain[-1]["body"]
-    lines += ["", f"{order['side']} {order['quantity']} {order['symbol']}: {order['state']}, filled "
-                  f"{order['filled_quantity']}. Times are market time."]  # fmt: skip
-    return bounded(lines)
+    """What led to an order, from its first cause."""
+    lines = [f"{heading(chain)}."]
+    before = None
+    for event in story_of(chain):
+        if event.at_ms and event.at_ms != before:
+            lines += ["", time_of(event.at_ms, with_seconds=True)]
+            before = event.at_ms
+        lines += [f"{event.kind}: {event.text}", *([f"  {event.why}"] if event.why else [])]
+    return bounded([*lines, "", "Times are market time."])
 
 
 def asks_for_code(asked: Asked, code: str, effect: Row | None) -> str:

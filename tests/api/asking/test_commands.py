@@ -71,11 +71,13 @@ def test_a_list_says_which_time_it_shows_and_how_to_go_on(line: Line) -> None:
     assert first["rows"][0]["client_order_id"] != second["rows"][0]["client_order_id"]
 
 
-def test_why_tells_from_the_bar_to_the_fill_with_the_numbers(line: Line) -> None:
+def test_why_tells_from_the_bar_to_the_fill_and_with_all_shows_the_numbers(line: Line) -> None:
     told = " ".join(line("why", ENTRY).stdout.split())
-    for part in ("1. bar", "close 58420.50", "Fills", ENTRY):
+    for part in ("bar BTCUSDT linear", "close 58,420.5 above SMA200: entry", "fill Buy 0.5 BTCUSDT", "effect", ENTRY):
         assert part in told, told
-    assert "58420.50" not in line("why", ENTRY, "--short").stdout, "the numbers can be left out"
+    assert "no_signal" not in told and "trace" not in told, "of another coin; raw"
+    whole = " ".join(line("why", ENTRY, "--all").stdout.split())
+    assert "1. bar" in whole and "close 58420.50" in whole and "Fills" in whole
 
 
 def test_why_takes_a_trace_too(line: Line) -> None:

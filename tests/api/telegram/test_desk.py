@@ -190,5 +190,5 @@ def test_the_answers_read_the_database(database_url: str) -> None:  # noqa: F811
     service.close()
     assert "USDT" in full["/equity"] and "Market time" in full["/equity"]
     assert "close 58,420.5 above SMA200: entry" in full[f"/why {ENTRY}"]
-    assert "bar (exchange)" in full[f"/why {ENTRY}"]
+    assert "bar: BTCUSDT linear, 1 day, closed at 58420.5" in full[f"/why {ENTRY}"]
     assert "BTCUSDT" in full["/positions"] and "stop" in full["/positions"]
