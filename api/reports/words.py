@@ -8,17 +8,21 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from api.health import Trouble
 from api.json_values import time_of
 from api.reports.facts import Facts, Row, day_of, missing_days, period_return
+from api.wording.expected import ACT, expected_of
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import Period, ReportKind
-from statemachines.risk.machine import RiskStateName
 from statemachines.values import ACCOUNT_OF, ENGINES
 
 NOTHING = "–"
 NOT_KNOWN = "not known"
 MOST_ROWS = 15
 SHORT = 280
+UNREAD = Trouble(
+    "The state of the system could not be read when this report was made: the command eternal status shows it."
+)
 
 
 class Table(NamedTuple):
@@ -185,33 +189,22 @@ def _performance_text(facts: Facts) -> str:
 
 
 def _expected(facts: Facts) -> Section:
-    items: list[str] = []
-    if facts.overview is None:
-        items.append(
-            "The state of the system could not be read when this report was made: the command eternal status shows it."
-        )
-    else:
-        items += [str(reason) for reason in facts.overview["health"]["reasons"]]
-        items += [
-            f"{engine['name']} is {engine['risk_state']} ({engine['risk_scope']}): {_short(engine['risk_reason'])}"
-            for engine in facts.overview["engines"]
-            if engine["risk_state"] != RiskStateName.NORMAL
-            and not any(engine["risk_scope"] in str(reason) for reason in facts.overview["health"]["reasons"])
-        ]
-    waiting = [row for row in facts.open_alerts if row["severity"] != "info"]
-    items += [
-        f"Open alert {row['alert_id']} ({row['severity']}): {row['title']}. {_short(row['text'])}"
-        for row in waiting[:MOST_ROWS]
+    """By the rule of console and command line (`api.wording.expected`)."""
+    title = "What is expected of you"
+    expected = expected_of([UNREAD], [], facts.open_alerts) if facts.overview is None else facts.overview["expected"]
+    if not expected["items"]:
+        return Section(title, "Nothing. All was well when this report was made.")
+    items = [
+        _short(one["text"] if one["alert_id"] is None else f"Open alert {one['alert_id']}: {one['text']}")
+        for one in expected["items"]
     ]
-    if len(waiting) > MOST_ROWS:
-        items.append(f"{len(waiting) - MOST_ROWS} more open alerts: see the console.")
-    if not items:
-        return Section("What is expected of you", "Nothing. All was well when this report was made.")
-    return Section("What is expected of you", "As it was when this report was made:", _unique(items), is_urgent=True)
-
-
-def _unique(items: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(items))
+    if len(items) > MOST_ROWS:
+        items = [*items[:MOST_ROWS], f"{len(items) - MOST_ROWS} more: see the console."]
+    is_urgent = expected["urgency"] == ACT
+    text = "As it was when this report was made:"
+    if not is_urgent:
+        text = f"{text[:-1]}, nothing of it urgent:"
+    return Section(title, text, items, is_urgent=is_urgent)
 
 
 def _engines(facts: Facts) -> Section:

@@ -10,6 +10,7 @@ from typing import Any
 from api.json_values import time_of
 from api.telegram.codes import CODE_S
 from api.telegram.commands import CONFIRM, Asked
+from api.wording.expected import sentence_of
 from api.wording.story import heading, story_of
 from statemachines.risk.machine import RiskStateName
 
@@ -51,11 +52,11 @@ def market_time(market_ms: int | None) -> str:
     return f"Market time: {UNKNOWN if not market_ms else time_of(market_ms)}"
 
 
-def status(overview: Row, alerts: Sequence[Row] | None) -> str:
-    """Health, what is expected, engines. `alerts`: those that wait for a person; None: they cannot be read."""
-    health, market = overview["health"], overview["market"]
+def status(overview: Row) -> str:
+    """What is expected of the person first; then equity and the engines."""
+    expected, market = overview["expected"], overview["market"]
     label = f" ({market['label']})" if market.get("label") else ""
-    lines = ["All is well." if health["ok"] else "Not well:", *(f"- {reason}" for reason in health["reasons"])]
+    lines = [sentence_of(expected), *(f"- {_expectation(one)}" for one in expected["items"])]
     lines += ["", f"Equity {money(overview['equity_usdt'])}", market_time(market["market_ms"]) + label, ""]
     for engine in overview["engines"]:
         state, own = engine["risk_state"], engine["component"]
@@ -63,15 +64,11 @@ def status(overview: Row, alerts: Sequence[Row] | None) -> str:
             mark for mark, is_shown in ((state, state != RiskStateName.NORMAL), (own, own != "RUNNING")) if is_shown
         ]
         lines.append(f"{engine['name']}: {money(engine['equity_usdt'])}; {', '.join([*marks, engine['state']])}")
-    lines.append("")
-    if alerts is None:
-        lines.append("Open alerts cannot be read just now.")
-    elif alerts:
-        lines.append(f"{len(alerts)} open alerts that are not acknowledged:")
-        lines += [f"- {row['alert_id']} {row['severity']}: {row['title']}" for row in alerts]
-    else:
-        lines.append("No open alert waits for you.")
     return bounded(lines)
+
+
+def _expectation(one: Row) -> str:
+    return str(one["text"]) if one["alert_id"] is None else f"{one['alert_id']}: {one['text']}"
 
 
 def equity(portfolio: Row, days: Sequence[Row]) -> str:

@@ -24,6 +24,7 @@ from api.cli.asking.output import (
 )
 from api.cli.asking.way import Way
 from api.client import models
+from api.wording.values import readable
 
 PRICE_PLACES = 4
 """Of an average over several fills, which has as many digits as the division gives; `--json` has them all."""
@@ -195,7 +196,7 @@ def print_decisions(
     for one in rows:
         out.print(Text.assemble(f"{instant(one['market_ms'])}  ", (f"{one['actor']} {one['machine']}", "bold"),
                                 f"  {step_of(one['trigger'], one['source'], one['dest'])}"))  # fmt: skip
-        out.print(indented(one["reason"] or UNKNOWN))
+        out.print(indented(readable(one["reason"]) or UNKNOWN))
         if with_numbers:
             out.print(indented(f"{numbers(one['data'])}\ntrace {one['trace']}".strip(), "dim"))
     if following is not None:

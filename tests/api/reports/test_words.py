@@ -61,10 +61,14 @@ def test_a_good_day_says_that_nothing_is_expected() -> None:
     assert "no moves of capital and no alerts and no commands" in both(found)
 
 
+def expecting(*items: tuple[str, str, str | None]) -> dict[str, Any]:
+    rows = [{"urgency": urgency, "text": said, "alert_id": number} for urgency, said, number in items]
+    return {**OVERVIEW, "expected": {"urgency": rows[0]["urgency"], "items": rows}}
+
+
 def test_what_waits_comes_first_and_is_in_the_subject() -> None:
-    overview = {**OVERVIEW, "health": {"ok": False, "reasons": ["trend-1 is HALTED: by alice"]}}
-    open_alerts = [alert(1), alert(3, "info", "dust is left")]
-    found = facts(overview=overview, open_alerts=open_alerts)
+    overview = expecting(("act", "trend-1 is HALTED: by alice", None), ("read", "A stop. Gone.", "risk-manager:1:1"))
+    found = facts(overview=overview)
     expected = section(found, "What is expected of you")
     assert expected.is_urgent and expected.items[0] == "trend-1 is HALTED: by alice"
     assert "risk-manager:1:1" in expected.items[1] and len(expected.items) == 2
@@ -72,8 +76,17 @@ def test_what_waits_comes_first_and_is_in_the_subject() -> None:
     assert words_of(found).sections[0] is not None and words_of(found).sections[0].title == expected.title
 
 
+def test_what_is_only_to_be_read_makes_no_red_box_and_no_subject() -> None:
+    """A warning made the report's box red, the page's amber, and `eternal status` said that all is well."""
+    found = facts(overview=expecting(("read", "CORE-HODL has fallen. RM-3.", "risk-manager:1:1")))
+    expected = section(found, "What is expected of you")
+    assert not expected.is_urgent and "nothing of it urgent" in expected.text and len(expected.items) == 1
+    assert "action required" not in subject_of(found) and 'class="card act"' not in page(found)
+
+
 def test_a_state_that_could_not_be_read_is_said() -> None:
-    found = facts(overview=None)
+    found = facts(overview=None, open_alerts=[alert(1)])
+    assert len(section(found, "What is expected of you").items) == 2 and subject_of(found).endswith("action required")
     assert "could not be read" in both(found) and "not known" in both(found)
 
 
