@@ -161,7 +161,8 @@ class Desk:
                 portfolio = await service.money.portfolio()
                 return texts.equity(portfolio, (await service.money.equity(asked=PageRequest(limit=50)))["rows"])
             case "positions":
-                return texts.positions(await service.money.positions(), await self._market_ms())
+                portfolio = await service.money.portfolio()
+                return texts.positions(await service.money.positions(), portfolio, await self._market_ms())
             case "orders":
                 found = await service.lists.orders(state=OPEN_ANY, asked=PageRequest(limit=texts.MOST_LINES))
                 return texts.orders(found["rows"], await self._market_ms())

@@ -11,6 +11,7 @@ from api.json_values import time_of
 from api.telegram.codes import CODE_S
 from api.telegram.commands import CONFIRM, Asked
 from api.wording.expected import sentence_of
+from api.wording.holdings import QUOTE, holdings_of
 from api.wording.story import heading, story_of
 from statemachines.risk.machine import RiskStateName
 
@@ -85,11 +86,11 @@ def equity(portfolio: Row, days: Sequence[Row]) -> str:
     return bounded(lines)
 
 
-def positions(rows: Sequence[Row], market_ms: int | None) -> str:
-    """Derivative positions."""
-    if not rows:
-        return bounded(["No derivative position is open.", market_time(market_ms)])
+def positions(rows: Sequence[Row], portfolio: Row, market_ms: int | None) -> str:
+    """Derivative positions, and coins and cash of every account."""
     lines = [market_time(market_ms)]
+    if not rows:
+        lines += ["", "No derivative position is open."]
     for row in rows:
         lines += [
             "",
@@ -97,6 +98,14 @@ def positions(rows: Sequence[Row], market_ms: int | None) -> str:
             f"  mark {_price(row['mark_price'])}, unrealised {money(row['unrealised_pnl_usdt'])}",
             f"  stop {_stop(row)}; liquidation {_liquidation(row['liquidation_price'])}",
         ]
+    held = holdings_of(portfolio)
+    if held:
+        lines += ["", f"Coins and cash at the prices of {time_of(portfolio['market_ms'])}:"]
+    for one in held:
+        if one.coin == QUOTE:
+            lines.append(f"{one.account}: {money(one.amount)} cash")
+        else:
+            lines.append(f"{one.account}: {one.amount.normalize():f} {one.coin}, worth {money(one.value_usdt)}")
     return bounded(lines)
 
 

@@ -47,9 +47,13 @@ def test_json_is_one_document(line: Line, name: str) -> None:
     assert keys <= set(json.loads(result.stdout))
 
 
-def test_the_positions_are_a_list(line: Line) -> None:
-    (one,) = json.loads(line("positions", "--json").stdout)
-    assert one["symbol"] == "BTCUSDT" and "BTCUSDT" in line("positions").stdout
+def test_what_is_held_is_coins_and_cash_as_well_as_derivatives(line: Line) -> None:
+    """README said that it shows holdings, and it showed derivatives only."""
+    told = json.loads(line("positions", "--json").stdout)
+    assert [one["symbol"] for one in told["positions"]] == ["BTCUSDT"]
+    assert [(one["account"], one["coin"]) for one in told["holdings"]] == [("TREND-1", "USDT")]
+    shown = line("positions").stdout
+    assert "BTCUSDT" in shown and "15,000.10" in shown and "Coins and cash at the prices of" in shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)
