@@ -14,7 +14,7 @@ from infra.config.policy import Difference, Policy, changed, differences, policy
 from infra.database import registers
 from infra.database.connection import Line
 from infra.database.registers import Origin, PolicyVersion
-from infra.faults import OperatorError
+from infra.faults import NotFoundError, NothingThereError, OperatorError
 from statemachines.limits.operator_actions import LEAST_REASON
 from statemachines.messages.control import PolicyRecorded
 
@@ -24,6 +24,14 @@ SHOWN = 5
 
 class PolicyError(OperatorError):
     """The policy cannot be shown or changed so; the text says why, and nothing was recorded."""
+
+
+class NoPolicyError(PolicyError, NothingThereError):
+    """No system has run yet, so there is no version."""
+
+
+class UnknownVersionError(PolicyError, NotFoundError):
+    """There is no version of this number."""
 
 
 class InForce(NamedTuple):
@@ -123,7 +131,7 @@ def newest_of(url: str) -> PolicyVersion:
     """The newest version. Raises PolicyError: there is none yet."""
     found = registers.newest_policy(url)
     if found is None:
-        raise PolicyError("There is no policy yet: the first `eternal run` records the configuration's as version 1.")
+        raise NoPolicyError("There is no policy yet: the first `eternal run` records the configuration's as version 1.")
     return found
 
 
@@ -132,7 +140,7 @@ def version_of(url: str, number: int) -> PolicyVersion:
     found = registers.policy_version(url, number)
     if found is None:
         last = newest_of(url).version
-        raise PolicyError(f"Policy version {number} does not exist; 1 to {last} are allowed.")
+        raise UnknownVersionError(f"Policy version {number} does not exist; 1 to {last} are allowed.")
     return found
 
 
@@ -194,7 +202,7 @@ def where_in_force(holders: Sequence[Mapping[str, Any]], version: int) -> str:
         all_of_them = "every actor" if len(has_it) == len(holders) else ", ".join(has_it)
         sentences.append(f"It is in force at {all_of_them}.")
     if refused:
-        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (/api/v1/alerts).")
+        sentences.append(f"It could not be applied by {', '.join(refused)}: the alert says why (`eternal alerts`).")
     if missing:
         named = ", ".join(f"{one['actor']} (version {one['version']})" for one in missing)
         sentences.append(f"It is not in force yet at {named}.")

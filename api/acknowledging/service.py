@@ -74,7 +74,7 @@ class AcknowledgeService:
     def _alert(self, alert_id: str) -> Mapping[str, Any]:
         row = self._register.alert(alert_id)
         if row is None:
-            raise UnknownNameError("alert", alert_id, hint="the list at /api/v1/alerts has the alert_id of every alert")
+            raise UnknownNameError("alert", alert_id, hint="the list of alerts has the alert_id of every alert")
         return row
 
 

@@ -64,8 +64,7 @@ class Lists:
     ) -> Row:
         """The actor's changes of state: of the machine of this key, of this table, or all."""
         known, which = actor_name(name), identifier("machine", machine)
-        if machine_table is not None and machine_table not in machines.MACHINES:
-            raise UnknownNameError("machine_table", machine_table, machines.MACHINES)
+        one_of("machine_table", machine_table, machines.MACHINES)
         return await self._reading.page(
             paging.JOURNAL,
             asked,
@@ -81,8 +80,7 @@ class Lists:
 
     async def decisions(self, sought: decisions.Sought, asked: PageRequest = NEWEST) -> Row:
         """What all actors decided, one stream."""
-        if sought.actor is not None:
-            actor_name(sought.actor)
+        one_of("actor", sought.actor, ACTORS)
         one_of("kind", sought.kind, DECISION_KINDS)
         for name in ("machine", "state", "trace"):
             identifier(name, getattr(sought, name))
@@ -125,7 +123,7 @@ class Lists:
         chain = await self._reading.rows(lambda: self._queries.order_chain(client_order_id))
         if not chain:
             raise UnknownNameError(
-                "order", client_order_id, hint="the list at /api/v1/orders has the client_order_id of every order"
+                "order", client_order_id, hint="the list of orders has the client_order_id of every order"
             )
         return chain
 

@@ -108,7 +108,7 @@ FAILURES: list[tuple[list[str], ExitCode, str]] = [
     (["orders", "--no-such-option"], ExitCode.BAD_ARGUMENT, "no-such-option"),
     (["equity", "--range", "forever"], ExitCode.BAD_ARGUMENT, "allowed: 7d"),
     (["equity", "--engine", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed:"),
-    (["decisions", "--actor", "nonsense"], ExitCode.NOT_FOUND, "nonsense"),
+    (["decisions", "--actor", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed: api, core-hodl"),
     (["alerts", "--severity", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed: critical"),
     (["ledger", "show", "--kind", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed:"),
     (["control", "explode", "--reason", "abc"], ExitCode.BAD_ARGUMENT, "does not exist"),

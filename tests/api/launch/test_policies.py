@@ -133,7 +133,7 @@ def test_the_commands_of_the_operator(database_url: str, tmp_path: Path, monkeyp
         return done.exit_code, done.output
 
     code, text = policy("show")
-    assert code == 2 and "There is no policy yet" in text
+    assert code == 3 and "There is no policy yet" in text
     take_in_force(database_url, config())
     assert policy("diff") == (0, "There is no difference.\n")
     before = _now(database_url)
