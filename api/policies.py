@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 import psycopg
 
-from actors.runtime.policies.ports import UnusablePolicyError
 from actors.runtime.ports import StoreUnavailableError
-from infra.config import EternalConfig
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
 from infra.database import registers
 from infra.database.connection import Line
 from infra.database.registers import Origin, PolicyVersion
 from infra.faults import NotFoundError, NothingThereError, OperatorError
 from statemachines.limits.operator_actions import LEAST_REASON
-from statemachines.messages.control import PolicyRecorded
+
+if TYPE_CHECKING:
+    from infra.config import EternalConfig
+    from statemachines.messages.control import PolicyRecorded
 
 LAUNCH = "launch"
 SHOWN = 5
@@ -64,6 +65,9 @@ class PolicyWatch:
 
     def newer(self) -> PolicyRecorded | None:
         """The newest version, once. Raises UnusablePolicyError and StoreUnavailableError."""
+        from actors.runtime.policies.ports import UnusablePolicyError
+        from statemachines.messages.control import PolicyRecorded
+
         newest = self._line.perform(registers.newest_version)
         if newest <= self._newest:
             return None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 from api.cli.status import NothingRunsError, database_url, running_pid, write_pid
-from api.ledger.exchange import exchange_records
-from infra.bybit.credentials import from_environment, from_simulator
-from infra.bybit.readers.ledger_reading import ExchangeRecords
 from infra.config import EternalConfig
 from infra.data_folder import demand_data_folder
 from infra.ownership import is_missing
+
+if TYPE_CHECKING:
+    from infra.bybit.readers.ledger_reading import ExchangeRecords
 
 
 @contextmanager
@@ -43,6 +44,9 @@ def stopped_system(config: EternalConfig) -> Iterator[tuple[str, ExchangeRecords
         RunningError: there is none, or one runs.
         CredentialsError, SimulatorError, EmbeddedDatabaseError.
     """
+    from api.ledger.exchange import exchange_records
+    from infra.bybit.credentials import from_environment, from_simulator
+
     with ExitStack() as stack:
         url = stack.enter_context(database_of(config))
         if not config.is_simulated:

@@ -24,14 +24,10 @@ from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
 from infra.database.connection import connect
+from infra.database.role_names import APPLICATION, READER, RETENTION, ROLES
 from infra.database.schema import METADATA
 from infra.database.urls import psycopg_url
 from infra.faults import OperatorError
-
-APPLICATION = "eternal_app"
-RETENTION = "eternal_retention"
-READER = "eternal_reader"
-ROLES = (APPLICATION, RETENTION, READER)
 
 APPEND_ONLY = frozenset(
     {"journal", "postings", "posting_lines", "executions", "config_versions", "policy_versions"}

@@ -16,7 +16,8 @@ from pydantic import SecretStr
 from api.cli.doctor import examine
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
-from infra.database.launch import Database, DatabaseUnreachableError, open_database
+from infra.database.launch import Database, open_database
+from infra.database.refusals import DatabaseUnreachableError
 from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
