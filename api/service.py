@@ -19,13 +19,14 @@ from api.overview import actor_row, engine_rows, market_view
 from api.snapshot import SnapshotSource
 from api.views.arguments import BadValueError, UnknownNameError
 from api.views.installation import Installation
-from api.views.lists import ACTORS, ENGINE_NAMES, WAITING, Lists, actor_name, open_orders
+from api.views.lists import ACTORS, ENGINE_NAMES, WAITING, Lists, actor_name, open_orders, tracks_of
 from api.views.market import Market
 from api.views.money import Money
 from api.views.notifications import Notifications
 from api.views.outlook import Outlook
 from api.views.preview import Preview
 from api.views.reading import DatabaseAwayError, Reading, Row
+from api.wording.alerts import with_present
 from api.wording.expected import expected_of
 from infra.database.queries import Queries
 from statemachines.values import ActorName
@@ -175,7 +176,9 @@ class OperatorService:
             },
             "open_orders": open_orders(self._queries),
             "orders": self._queries.order_counts(),
-            "waiting": self._queries.alerts(limit=MOST_WAITING, sought=WAITING),
+            "waiting": with_present(
+                self._queries.alerts(limit=MOST_WAITING, sought=WAITING), tracks_of(self._queries)
+            ),
         }
 
     def _no_facts(self) -> Row:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from api.health import Trouble
 from api.json_values import time_of
-from api.reports.facts import Facts, Row, day_of, missing_days, period_return
+from api.reports.facts import Facts, PeriodReturn, Row, day_of, missing_days, period_return
 from api.wording.expected import ACT, expected_of
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import Period, ReportKind
@@ -128,20 +128,31 @@ def subject_of(facts: Facts) -> str:
     words = words_of(facts)
     total = _total(facts)
     equity = NOT_KNOWN if total is None else f"{usdt(total['equity_usdt'])} USDT"
-    change = percent(period_return(facts), is_signed=True)
+    change = _change(period_return(facts))
     urgent = " · action required" if any(one.is_urgent for one in words.sections) else ""
     late = " · late" if facts.due.is_late else ""
-    return f"{words.title}: equity {equity}{'' if change == NOTHING else f' ({change})'}{urgent}{late}"
+    return f"{words.title}: equity {equity}{f' ({change})' if change else ''}{urgent}{late}"
 
 
 def _total(facts: Facts) -> Row | None:
     return next((row for row in facts.results if row["engine"] == TOTAL), None)
 
 
+def _change(counted: PeriodReturn | None) -> str:
+    """The return for the subject; "" when it is not known."""
+    if counted is None:
+        return ""
+    since = "" if counted.since is None else f" since {date_of(counted.since)}"
+    return f"{percent(counted.value, is_signed=True)}{since}"
+
+
 def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
     period, found = facts.due.period, []
     if is_simulated or facts.profile == "paper":
         found.append("Simulated exchange: no real money. Days of market time may pass within seconds.")
+    if facts.first_day is not None and period.first < facts.first_day <= period.last:
+        began = date_of(facts.first_day)
+        found.append(f"The system began on {began}: this period counts from that day, its return from that day's close.")
     if facts.due.is_late:
         found.append("This report is late: the system was down, or could not make or send it in time.")
     if period.is_summary:
@@ -159,7 +170,7 @@ def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
-    total, change = _total(facts), period_return(facts)
+    total, counted = _total(facts), period_return(facts)
     if total is None:
         return [("Equity", NOT_KNOWN, "no record of this period")]
     fall = _newest_fall(facts)
@@ -167,7 +178,8 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     return [
         ("Equity", f"{usdt(total['equity_usdt'])} USDT", f"at the close of {day_of(total['last_day_ms'])}"),
         ("Result", f"{usdt(profit, is_signed=True)} USDT" if profit is not None else NOT_KNOWN,
-         f"{percent(change, is_signed=True)} without flows" if change is not None else "return not known"),
+         "return not known" if counted is None else f"{percent(counted.value, is_signed=True)} without flows"
+         f"{'' if counted.since is None else f', since the close of {date_of(counted.since)}'}"),
         ("Drawdown", NOT_KNOWN if fall is None else percent(fall), "below the highest close so far"),
         ("Flows", f"{usdt(total['flow_usdt'], is_signed=True)} USDT", "paid in less withdrawn"),
     ]  # fmt: skip

@@ -45,3 +45,8 @@ def rounded(text: str) -> str:
     whole, _, digits = shown.partition(".")
     kept = digits.rstrip("0")
     return f"{whole}.{kept:0<2}" if kept else whole
+
+
+def share(fraction: Decimal) -> str:
+    """A fraction as per cent with two places."""
+    return f"{fraction * 100:.2f} %"

@@ -110,6 +110,36 @@ def test_a_day_without_a_day_before_has_no_result() -> None:
     assert rows["TOTAL"][2] == "–" and rows["TREND-1"][1] == "–"
 
 
+def test_the_first_month_says_since_when_it_counts() -> None:
+    """It said "return not known", for the first day has no day before, and counted the days before the system as
+    missing."""
+    began = date(2026, 11, 10)
+    days = [day(back, 100_000.0, 0.01 if back < 20 else None, date(2026, 11, 30)) for back in range(21)]
+    month = Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30))
+    found = facts(month, days, first_day=began, months=[result("total")])
+    assert missing_days(found) == []
+    assert period_return(found) == (pytest.approx(1.01**20 - 1), began)
+    remark = {name: remark for name, _, remark in words_of(found).tiles}["Result"]
+    assert remark == "+22.02 % without flows, since the close of 10 November 2026"
+    assert "(+22.02 % since 10 November 2026)" in subject_of(found)
+    assert "The system began on 10 November 2026" in both(found)
+
+
+@pytest.mark.parametrize("gap", [1, 10, 19])
+def test_a_first_month_with_a_gap_has_no_return(gap: int) -> None:
+    days = [day(back, 1.0, 0.01 if back < 20 else None, date(2026, 11, 30)) for back in range(21) if back != gap]
+    month = Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30))
+    found = facts(month, days, first_day=date(2026, 11, 10))
+    assert period_return(found) is None and len(missing_days(found)) == 1
+
+
+def test_a_month_without_its_first_days_return_is_not_counted_from_elsewhere() -> None:
+    """Only the system's own first day may lack one."""
+    days = [day(back, 1.0, 0.01 if back < 29 else None, date(2026, 11, 30)) for back in range(30)]
+    found = facts(Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30)), days, first_day=date(2026, 9, 1))
+    assert period_return(found) is None
+
+
 def test_a_drawdown_of_another_day_is_not_shown_as_this_ones() -> None:
     """A late report: the figures over all days end with a later day."""
     period = Period(DAILY, LAST - timedelta(days=2), LAST - timedelta(days=2))
@@ -210,7 +240,8 @@ def test_a_missing_day_interrupts_the_curves() -> None:
 
 def test_the_return_of_a_period_needs_every_day() -> None:
     period = Period(DAILY, LAST - timedelta(days=1), LAST)
-    assert period_return(facts(period, [day(0, 1.0, 0.1), day(1, 1.0, 0.1)])) == pytest.approx(0.21)
+    found = period_return(facts(period, [day(0, 1.0, 0.1), day(1, 1.0, 0.1)]))
+    assert found is not None and found.value == pytest.approx(0.21) and found.since is None
     assert period_return(facts(period, [day(0, 1.0, 0.1), day(1, 1.0, None)])) is None
     assert period_return(facts(period, [day(0, 1.0, 0.1)])) is None
 
