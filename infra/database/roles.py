@@ -42,7 +42,7 @@ REPLACED = frozenset(
 )
 """Tables whose rows the application replaces by a newer version; into every other one it only inserts."""
 
-ARCHIVED = frozenset({"journal", "outbox", "exchange_calls", "known_ids", "portfolio_versions"})
+ARCHIVED = frozenset({"journal", "outbox", "exchange_calls", "known_ids", "portfolio_versions", "deliveries"})
 """Tables from which retention deletes."""
 
 _ROLES_LOCK = 7_315_004
