@@ -211,15 +211,15 @@ def _check(request: ControlRequest) -> None:
 
 def _told(request: ControlRequest) -> str:
     if request.action == RESET:
-        return f"{request.scope} is tried again if it is FAULTED; /api/v1/actors/{request.scope} shows the effect."
+        return f"{request.scope} is tried again if it is FAULTED; `eternal status` shows the effect."
     if request.action == FLATTEN:
         which = "all derivatives" if request.scope == GLOBAL_SCOPE else request.scope
         return (
-            f"flatten of {which} is committed; /api/v1/switches shows how far it is, and FLAT once the exchange proves "
-            "it."
+            f"flatten of {which} is committed; `eternal positions` shows how far it is, and the console FLAT once the "
+            "exchange proves it."
         )
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
-    return f"{request.action} of {request.scope} is committed; /api/v1/switches shows what is in force.{only}"
+    return f"{request.action} of {request.scope} is committed; `eternal status` shows what is in force.{only}"
 
 
 def _is_registered(request: ControlRequest, command_id: str, earlier: Mapping[str, Any] | None) -> bool:

@@ -29,7 +29,7 @@ from statemachines.values import ActorName
 T = TypeVar("T")
 
 NOTHING = "Nothing was recorded; try again."
-UNKNOWN = "The change may be recorded; give it again: it is recorded once, and /api/v1/policies shows it."
+UNKNOWN = "The change may be recorded; give it again: it is recorded once, and `eternal policy show` shows it."
 
 MOST_SETTINGS = 100
 Settings = Annotated[
@@ -193,7 +193,7 @@ def _answer(found: PolicyVersion, newest: int) -> PolicyAnswer:
     return PolicyAnswer(
         version=found.version,
         text=f"Policy version {found.version} is recorded; every actor takes it between two cycles, without a restart. "
-        f"/api/v1/policies shows where it is in force.{since}",
+        f"`eternal policy show` shows where it is in force.{since}",
     )
 
 

@@ -176,9 +176,7 @@ class OperatorService:
             },
             "open_orders": open_orders(self._queries),
             "orders": self._queries.order_counts(),
-            "waiting": with_present(
-                self._queries.alerts(limit=MOST_WAITING, sought=WAITING), tracks_of(self._queries)
-            ),
+            "waiting": with_present(self._queries.alerts(limit=MOST_WAITING, sought=WAITING), tracks_of(self._queries)),
         }
 
     def _no_facts(self) -> Row:

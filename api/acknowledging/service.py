@@ -84,11 +84,13 @@ def _answer(row: Mapping[str, Any]) -> AcknowledgeAnswer:
         acknowledged_by=row["acknowledged_by"],
         acknowledged_ms=row["acknowledged_ms"],
         text=f"Alert {row['alert_id']} ({row['title']}) is acknowledged by {row['acknowledged_by']}; it is not "
-        "repeated any more. /api/v1/alerts shows it.",
+        "repeated any more. `eternal alerts` shows it.",
     )
 
 
 def _unavailable(why: str) -> ControlUnavailableError:
     return ControlUnavailableError(
-        f"{why.rstrip('.')}. The alert may not be acknowledged; try again: however often that is, it counts once."
+        f"{why.rstrip('.')}. The alert may not be acknowledged. The notifier takes acknowledgements, and restarts by "
+        "itself, as a rule within ten seconds (`eternal status` shows it): try again then; however often that is, it "
+        "counts once. Until then the alert may be repeated."
     )

@@ -64,7 +64,9 @@ def exchange(
         given["port"] = port
     if history is not None:
         if not history.is_dir():
-            raise OptionError(f"--history {history} does not exist or is no folder; a folder of history files is needed.")
+            raise OptionError(
+                f"--history {history} does not exist or is no folder; a folder of history files is needed."
+            )
         given["history"] = str(history)
     if start is not None:
         given["from_day"] = start

@@ -47,8 +47,8 @@ class Health(Model):
 Urgency = Annotated[
     Literal["act", "read", "none"],
     Field(
-        description="act: a person must act now, for something is not well that the system does not repair by itself, or "
-        "a critical alert waits; read: to be looked at when there is time; none: nothing is expected"
+        description="act: a person must act now, for something is not well that the system does not repair by itself, "
+        "or a critical alert waits; read: to be looked at when there is time; none: nothing is expected"
     ),
 ]
 

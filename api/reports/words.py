@@ -152,7 +152,9 @@ def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
         found.append("Simulated exchange: no real money. Days of market time may pass within seconds.")
     if facts.first_day is not None and period.first < facts.first_day <= period.last:
         began = date_of(facts.first_day)
-        found.append(f"The system began on {began}: this period counts from that day, its return from that day's close.")
+        found.append(
+            f"The system began on {began}: this period counts from that day, its return from that day's close."
+        )
     if facts.due.is_late:
         found.append("This report is late: the system was down, or could not make or send it in time.")
     if period.is_summary:

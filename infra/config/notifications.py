@@ -270,9 +270,7 @@ class NotificationsConfig(Section):
     def opened(self, *channels: ChannelName, proxy: SecretStr | None = None) -> dict[str, Any]:
         """The settings of channels with their secrets in the open, for the process that uses them: never to be stored
         or shown. Channels that are off are left out. `proxy`: the one to use when none of our own is set."""
-        found: dict[str, Any] = {
-            str(name): _open(getattr(self, name)) for name in channels if name in self.channels
-        }
+        found: dict[str, Any] = {str(name): _open(getattr(self, name)) for name in channels if name in self.channels}
         url = self.proxy_url or proxy
         return {**found, "proxy_url": url.get_secret_value()} if found and url is not None else found
 

@@ -8,7 +8,7 @@ The plan, by market time, so that it holds for decades:
 | switches and their trips | unlimited | - |
 | journal | `journal_months` whole months | `journal-YYYY-MM.jsonl.gz`, one decision per line |
 | outbox (only what every recipient has acknowledged) | `messages_days` | `outbox-YYYY-MM.jsonl.gz`, likewise |
-| deliveries (only ended ones; the newest report of each kind stays) | `messages_days` | `deliveries-YYYY-MM.jsonl.gz`, likewise |
+| deliveries (only ended ones; newest reports stay) | `messages_days` | `deliveries-YYYY-MM.jsonl.gz`, likewise |
 | exchange_calls (only answered ones) | `messages_days` | `exchange_calls-YYYY-MM.jsonl.gz`, likewise |
 | known ids | `known_days` | dropped; the exchange never repeats a fact that late |
 | portfolio versions | all for `portfolio_days` | the last one of each market day |

@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
 from infra.database.connection import connect
-from infra.database.role_names import APPLICATION, READER, RETENTION, ROLES
+from infra.database.role_names import APPLICATION, RETENTION, ROLES
 from infra.database.schema import METADATA
 from infra.database.urls import psycopg_url
 from infra.faults import OperatorError

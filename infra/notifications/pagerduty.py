@@ -40,7 +40,9 @@ class PagerDutyChannel:
         """Send the event of its one alert."""
         (part,) = message.parts
         body = orjson.dumps(event(part, self._key))
-        outcome, answer = post(self._url, body, {"content-type": "application/json"}, "PagerDuty", [self._key], self._proxy)
+        outcome, answer = post(
+            self._url, body, {"content-type": "application/json"}, "PagerDuty", [self._key], self._proxy
+        )
         if not isinstance(outcome, Delivered):
             return outcome
         # A proxy's page of HTML with status 200 is no acceptance.

@@ -28,7 +28,11 @@ VERSION = 1
 class WebhookChannel:
     """One request per message."""
 
-    def __init__(self, config: WebhookConfig, installation: str, now_s: Callable[[], float] = time.time,
+    def __init__(
+        self,
+        config: WebhookConfig,
+        installation: str,
+        now_s: Callable[[], float] = time.time,
         proxy: ProxyAddress | None = None,
     ) -> None:
         assert config.url is not None and config.signing_secret is not None

@@ -1,7 +1,7 @@
 """Indicators over a whole series, oldest first (TR-2, D2, D4). NaN where the look-back is not filled.
 
-Wilder's averages come from TA-Lib, which seeds them with the mean of the first values (ruling D2). It is loaded when the
-first one is computed: it brings pandas and polars, over a second of start for commands that compute none.
+Wilder's averages come from TA-Lib, which seeds them with the mean of the first values (ruling D2). It is loaded when
+the first one is computed: it brings pandas and polars, over a second of start for commands that compute none.
 """
 
 from __future__ import annotations

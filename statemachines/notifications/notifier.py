@@ -187,7 +187,7 @@ class Notifier:
             severity="info",
             title="Notifications are switched on",
             text=f"{count} alerts began and ended before that ({numbers}). They are not sent one by one: the console "
-            "and /api/v1/alerts have them. Alerts that stand are sent now. No action is required.",
+            "and `eternal alerts` have them. Alerts that stand are sent now. No action is required.",
             state="ended",
             changes=0,
             market_ms=market_ms,

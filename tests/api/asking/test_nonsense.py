@@ -1,5 +1,6 @@
-"""One rule for the exit codes of all commands (docs/operations.md, "Exit codes"): every command, every option that takes
-a value, with nonsense of each kind. `eternal decisions --actor nobody` ended with 6, `eternal orders --engine foo` with 2.
+"""One rule for the exit codes of all commands (docs/operations.md, "Exit codes"): every command and every option that
+takes a value, with nonsense of each kind. `eternal decisions --actor nobody` ended with 6, `eternal orders --engine foo`
+with 2.
 
 | Nonsense | Exit code |
 |---|---|
@@ -89,7 +90,8 @@ REQUIRED = {
 FREE = {
     "--reason", "--text", "--out", "--target", "--open", "--address", "--scope", "--command-id", "--symbols",
 }  # fmt: skip
-"""Texts and files to be written, of which any is allowed, and what belongs to an action of `control` (test_commands)."""
+"""Texts and files to be written, of which any is allowed, and what belongs to an action of `control`
+(test_commands)."""
 
 SPECIAL = {("access add", "ID"): "No One"}
 """What is nonsense there, where the word itself would be allowed."""
@@ -175,7 +177,8 @@ def test_a_folder_on_which_nothing_has_run(
 
 
 FILES = [
-    ["status", "--config", "none.toml"], ["orders", "--config", "none.toml"], ["policy", "show", "--config", "none.toml"],
+    ["status", "--config", "none.toml"], ["orders", "--config", "none.toml"],
+    ["policy", "show", "--config", "none.toml"],
     ["notify", "test", "--config", "none.toml"], ["run", "--config", "none.toml"], ["stop", "--config", "none.toml"],
     ["access", "list", "--config", "none.toml"], ["orders", "--credentials", "none.toml"],
     ["backtest", "--history", "none"], ["history", "check", "none"], ["exchange", "--scenario", "none.toml"],
@@ -200,7 +203,9 @@ VERSIONS: list[tuple[list[str], ExitCode]] = [
 ]
 
 
-@pytest.mark.parametrize(("arguments", "code"), VERSIONS, ids=lambda one: " ".join(one) if isinstance(one, list) else "")
+@pytest.mark.parametrize(
+    ("arguments", "code"), VERSIONS, ids=lambda one: " ".join(one) if isinstance(one, list) else ""
+)
 def test_a_version_or_a_setting_that_there_is_not(line: Line, arguments: list[str], code: ExitCode) -> None:
     if registers.newest_policy(line.place.url) is None:
         policy = policy_of(load_config({}))

@@ -151,9 +151,7 @@ def test_a_month_is_reported_once_at_its_end_and_late_after_a_downtime_across_on
     assert begun().look() == []
     service.close()
     first, december = (next(one for one in handed if one.key == f"monthly:{month}") for month in ("2026-11", "2026-12"))
-    assert first.title == (
-        "Monthly report · November 2026: equity 110.00 USDT (+10.46 % since 20 November 2026)"
-    )
+    assert first.title == ("Monthly report · November 2026: equity 110.00 USDT (+10.46 % since 20 November 2026)")
     assert "The system began on 20 November 2026" in first.text and "late" not in first.title
     assert december.title.startswith("Monthly report · December 2026: equity 141.00 USDT (+36.13 %)")
     assert december.title.endswith("late") and "have no record" not in december.text

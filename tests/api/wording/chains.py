@@ -47,7 +47,7 @@ def chain_of_stop() -> list[Any]:
         link("day_closed", "market-data",
              {"bars": [{"symbol": "BTCUSDT", "category": "linear", "close": "60994.2"}], "day_ms": DAY_MS},
              decision("orchestrator", "daily-cycle", "day_closed IDLE REFRESH", f"the day {DAY_MS} has closed"),
-             decision("orchestrator", "regime", "weights BULL BULL", "weights move (O2)", slow_sma="34747.74400000002")),
+             decision("orchestrator", "regime", "weights BULL BULL", "weights move", slow_sma="34747.74400000002")),
         link("run_cycle", "orchestrator", {"engine": "core-hodl", "target_usdt": "59998.308532779300"},
              decision("core-hodl", "ENGINE", "buy_BTC BUILD BUILD", "1,266.67 USDT of BTC", intent_id="core-hodl-1")),
         link("cycle_done", "core-hodl", {"engine": "core-hodl", "summary": "2 open orders"}),

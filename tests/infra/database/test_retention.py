@@ -149,8 +149,8 @@ def test_known_ids_are_dropped_and_portfolios_thinned_to_one_a_day(pen: Pen, dat
 def delivery(number: int, market_ms: int, name: str = "", **changes: Any) -> DeliveryFact:
     whole = {
         "delivery_id": name or f"alert-{number}/email", "number": number, "kind": "report" if name else "alert",
-        "channel": "email", "action": "report" if name else "raise", "alert_id": "", "dedup_key": "", "severity": "info",
-        "title": "t", "text": "x", "state": "DELIVERED", "market_ms": market_ms, "created_at": WALL, "next_at": WALL,
+        "channel": "email", "action": "report" if name else "raise", "alert_id": "", "dedup_key": "",
+        "severity": "info", "title": "t", "text": "x", "state": "DELIVERED", "market_ms": market_ms, "created_at": WALL, "next_at": WALL,
         "ended_at": WALL, **changes,
     }  # fmt: skip
     return DeliveryFact.model_validate(whole)
