@@ -17,7 +17,8 @@ import psycopg
 import pytest
 
 from infra.database.migrations import upgrade
-from infra.database.roles import ROLES, secure
+from infra.database.role_names import ROLES
+from infra.database.roles import secure
 from infra.database.server.embedded import EmbeddedPostgres
 
 _NUMBERS = itertools.count(1)

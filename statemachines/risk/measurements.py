@@ -123,10 +123,10 @@ class Results:
         self.alerted.add(name)
         text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). No action is taken."
         told = (
-            f"RM-3: {name} was {fall * 100:.2f} % below its peak at the daily close at which this alert was raised; the "
-            f"limit is {limit * 100:.2f} %. No rule acts on it: {name} sells nothing and keeps to its plan. Nothing is "
-            "required of you; if you want less risk, `eternal control pause` stops new purchases, and the policy sets "
-            f"the weights. The alert ends at a fall of {limit * 100:.2f} % or less."
+            f"RM-3: {name} was {fall * 100:.2f} % below its peak at the daily close at which this alert was raised; "
+            f"the limit is {limit * 100:.2f} %. No rule acts on it: {name} sells nothing and keeps to its plan. "
+            "Nothing is required of you; if you want less risk, `eternal control pause` stops new purchases, and the "
+            f"policy sets the weights. The alert ends at a fall of {limit * 100:.2f} % or less."
         )
         return [
             Remark(name, "drawdown_alert", text),

@@ -1,6 +1,6 @@
 """One rule for the exit codes of all commands (docs/operations.md, "Exit codes"): every command and every option that
-takes a value, with nonsense of each kind. `eternal decisions --actor nobody` ended with 6, `eternal orders --engine foo`
-with 2.
+takes a value, with nonsense of each kind. `eternal decisions --actor nobody` ended with 6, `eternal orders --engine
+foo` with 2.
 
 | Nonsense | Exit code |
 |---|---|

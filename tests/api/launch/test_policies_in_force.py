@@ -22,7 +22,8 @@ from infra.config import EternalConfig, load_config
 from infra.config.policy import policy_of
 from infra.database import registers
 from infra.database.queries import Queries
-from infra.database.roles import READER, as_role
+from infra.database.role_names import READER
+from infra.database.roles import as_role
 from infra.database.store import PostgresStore
 from statemachines.messages.control import ParametersChanged
 from statemachines.values import ActorName

@@ -9,7 +9,7 @@ import pytest
 from api.wording.alerts import with_present
 
 FALL: dict[str, Any] = {"condition": "drawdown:CORE-HODL", "state": "open", "text": "It was 32.61 % below its peak."}
-TRACKS = {"CORE-HODL": ["0.5", "1.25", "100"], "LOST": ["0", "0", None]}
+TRACKS: dict[str, list[Any]] = {"CORE-HODL": ["0.5", "1.25", "100"], "LOST": ["0", "0", None]}
 
 
 def text(**changes: Any) -> str:

@@ -54,8 +54,8 @@ def shown(overview: dict[str, Any]) -> str:
 @pytest.mark.parametrize("severity", ["warning", "critical"])
 def test_status_and_bot_say_it_first_and_in_the_same_words(severity: str) -> None:
     expected = expected_of([], [], [alert(7, severity)])
-    machines = {"machines": [], "state": "SCANNING", "component": "RUNNING", "equity_usdt": None, "open_orders": None,
-                "last_transition": None}  # fmt: skip
+    machines: dict[str, Any] = dict.fromkeys(("equity_usdt", "open_orders", "last_transition"))
+    machines |= {"machines": [], "state": "SCANNING", "component": "RUNNING"}
     market = {**OVERVIEW["market"], "state": "RUNNING", "day": "2026-11-29"}
     engines = [{**one, **machines} for one in OVERVIEW["engines"]]
     overview = {**OVERVIEW, "market": market, "equity_usdt": "1", "orders": [], "components": [], "engines": engines,

@@ -18,7 +18,8 @@ from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
 from infra.database.launch import Database, open_database
 from infra.database.refusals import DatabaseUnreachableError
-from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, weaknesses
+from infra.database.role_names import APPLICATION, READER, RETENTION, ROLES
+from infra.database.roles import weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
 from tests.database import open_temporary_folder

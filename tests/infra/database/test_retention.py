@@ -15,7 +15,8 @@ import pytest
 from actors.runtime.ports import JournalRow
 from infra.database.connection import connect
 from infra.database.retention import RetentionPolicy, RetentionReport, retain
-from infra.database.roles import RETENTION, as_role
+from infra.database.role_names import RETENTION
+from infra.database.roles import as_role
 from infra.database.statements import ENVELOPE_REST
 from infra.database.store import PostgresStore
 from statemachines.commands import JournalEntry
@@ -150,8 +151,8 @@ def delivery(number: int, market_ms: int, name: str = "", **changes: Any) -> Del
     whole = {
         "delivery_id": name or f"alert-{number}/email", "number": number, "kind": "report" if name else "alert",
         "channel": "email", "action": "report" if name else "raise", "alert_id": "", "dedup_key": "",
-        "severity": "info", "title": "t", "text": "x", "state": "DELIVERED", "market_ms": market_ms, "created_at": WALL, "next_at": WALL,
-        "ended_at": WALL, **changes,
+        "severity": "info", "title": "t", "text": "x", "state": "DELIVERED", "market_ms": market_ms,
+        "created_at": WALL, "next_at": WALL, "ended_at": WALL, **changes,
     }  # fmt: skip
     return DeliveryFact.model_validate(whole)
 
