@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# One more than there are cores: a test that waits for a process or a clock leaves its core to another.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 SEEDS ?= 1000
 MINUTES ?= 120
 TRIALS ?= 50
@@ -25,7 +27,7 @@ ifeq ($(strip $(ARGS)),)
 # What runs the whole system mostly waits, and comes first where both want a core: its steps have limits in seconds.
 	{ $(BIN)/python -m pytest -m live --spent=$(SPENT); live=$$?; \
 	  $(BIN)/python -m pytest -m "ray and not drill" --spent=$(SPENT); exit $$((live | $$?)); } > build/beside.txt 2>&1 & beside=$$!; \
-	nice -n 10 $(BIN)/python -m pytest -m "not ray and not live and not drill" -n auto --dist loadfile --spent=$(SPENT); first=$$?; \
+	nice -n 10 $(BIN)/python -m pytest -m "not ray and not live and not drill" -n $(WORKERS) --dist loadfile --spent=$(SPENT); first=$$?; \
 	wait $$beside; second=$$?; cat build/beside.txt; $(BIN)/python -m tests.budget $(SPENT); exit $$((first | second))
 else
 	$(BIN)/python -m pytest $(ARGS)
@@ -35,7 +37,7 @@ test-fast: $(VENV)/.dev-ready ## the quick tests that need neither Ray nor the d
 	$(BIN)/python -m pytest --fast -n auto --dist loadfile $(ARGS)
 
 coverage: $(VENV)/.dev-ready ## lines and branches covered by the tests outside Ray, per package
-	$(BIN)/python -m pytest -m "not ray and not live and not drill" -n auto --dist loadfile --cov --cov-report=json:build/coverage.json $(ARGS)
+	$(BIN)/python -m pytest -m "not ray and not live and not drill" -n $(WORKERS) --dist loadfile --cov --cov-report=json:build/coverage.json $(ARGS)
 	$(BIN)/python -m tests.coverage_by_package build/coverage.json
 
 lint: $(VENV)/.dev-ready ## style, types and layers

@@ -35,6 +35,7 @@ KINDS: Mapping[str, str] = {
     "equity": "a new version of the portfolio: `version`, `market_ms`, `equity_usdt`, equity by account",
     "alert": "an alert that was raised, has changed or was acknowledged, as in `/api/v1/alerts`",
     "state": "health, market, engines and components; at the beginning, and when something of it is different",
+    "begun": "the place from which on the client is informed: what it read before this event may be older",
     "skipped": "the client was too far behind: what was in between is in the lists",
     "away": "the database does not answer; the stream continues when it does",
 }
@@ -100,6 +101,8 @@ class Streams:
             try:
                 batch: Batch = await reading.read(feed.present if place is None else partial(feed.after, place))
                 feed.take(batch)
+                if place is None:
+                    lines.append(_text(event="begun", data={"key": "begun"}, id=str(batch.place)))
                 place, is_away = batch.place, False
                 lines += [_text(event=one.kind, data=shown(one), id=str(place)) for one in batch.happenings]
             except DatabaseAwayError as error:

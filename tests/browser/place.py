@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import threading
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import pytest
 
@@ -20,12 +21,13 @@ from api.snapshot import SnapshotCache
 from api.stream.events import Streams
 from infra.config import EternalConfig
 from infra.database.queries import Queries
+from infra.database.reading.reader import QueryUnavailableError, Row
 from infra.database.store import PostgresStore
-from statemachines.facts import AcknowledgementFact, AlertFact, Fact
-from statemachines.values import ActorName
+from statemachines.facts import AcknowledgementFact, AlertFact, Fact, PortfolioFact
+from statemachines.values import HOUR_MS, ActorName
 from tests.api.access.doors import Doors
 from tests.api.records import register_command, write_history
-from tests.api.test_http import STATUS
+from tests.api.test_http import COMPONENT, STATUS
 from tests.kit.rows import Pen, switch
 from tests.waiting import until
 
@@ -40,8 +42,20 @@ STATES = {
 }
 
 
+class Readable(Queries):
+    """The database as the interface reads it, and the switch that takes it away."""
+
+    is_away = False
+
+    def rows(self, query: LiteralString, **parameters: Any) -> list[Row]:
+        if self.is_away:
+            raise QueryUnavailableError("the database does not answer")
+        return super().rows(query, **parameters)
+
+
 class Place:
-    """A running interface with its doors; `taken` are the commands that reached an actor."""
+    """A running interface with its doors; `taken` are the commands that reached an actor, `status` is what the
+    supervision says."""
 
     def __init__(self, folder: Path, url: str) -> None:
         write_history(url)
@@ -51,7 +65,9 @@ class Place:
         self.taken: list[dict[str, Any]] = []
         self.is_busy = False
         self._commits = 0
-        service = OperatorService(Queries(url), SnapshotCache(lambda: STATUS), lambda: "synthetic", True)
+        self.status: dict[str, Any] = dict(STATUS)
+        self.database = Readable(url)
+        service = OperatorService(self.database, SnapshotCache(lambda: self.status), lambda: "synthetic", True)
         self._streams = Streams(service, turn_s=0.1)
         app = create_app(
             service,
@@ -98,6 +114,15 @@ class Place:
                 text="what happened, what was done", state="open", market_ms=now_ms, changed_ms=now_ms,
             )
         )  # fmt: skip
+
+    def set_component(self, state: str) -> None:
+        """What the supervision says of TREND-1's actor."""
+        self.status = {**STATUS, "components": [{**COMPONENT, "state": state, "reason": "a test turns it"}]}
+
+    def set_equity(self, equity_usdt: str) -> None:
+        """The risk manager's next view of the whole."""
+        self._write(PortfolioFact(version=100 + self._commits, market_ms=HOUR_MS, equity_usdt=Decimal(equity_usdt),
+                                  data={"accounts": {}, "prices": {}}))  # fmt: skip
 
     def _write(self, fact: Fact) -> None:
         self._commits += 1

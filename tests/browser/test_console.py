@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from infra.database.server.embedded import EmbeddedPostgres
 from tests.api.access.doors import OWNERS
@@ -218,6 +218,24 @@ def test_an_alert_is_acknowledged_and_no_longer_asks_for_anything(watched: Watch
     page.get_by_role("button", name="Acknowledge: the drill has begun").click()
     expect(page.locator(".expected")).not_to_contain_text("the drill has begun")
     expect(page.locator(".alerts")).to_contain_text("acknowledged by operator")
+
+
+def test_what_happens_before_the_stream_begins_is_read_again(browser: Browser, place: Place) -> None:
+    """On a slow machine an alert came behind the reading of the list and before the stream's place: never shown."""
+    found = Watched(browser, place)
+    streams: list[Route] = []
+
+    def hold(route: Route) -> None:
+        streams.append(route)
+
+    found.page.route("**/events/stream", hold)
+    found.page.goto(f"{place.address}/#link={place.doors.links.make()}")
+    expect(found.page.locator(".expected b")).not_to_have_text("Not known yet")
+    place.raise_alert("drill:early", "critical", "the drill before the stream")
+    for one in streams:
+        one.continue_()
+    expect(found.page.locator(".expected")).to_contain_text("the drill before the stream")
+    found.close()
 
 
 def test_a_policy_is_tried_before_it_can_be_recorded(watched: Watched) -> None:

@@ -148,6 +148,7 @@ def test_or6_no_account_is_ever_negative_and_no_transfer_is_made_twice() -> None
         assert account.balance("USDT") >= 0
 
 
+@pytest.mark.soak
 def test_or6_a_crash_of_all_actors_every_day_changes_no_decision() -> None:
     shaken, _ = simulated(crashes=True)
     assert faults(shaken) == []

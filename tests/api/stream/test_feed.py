@@ -200,7 +200,8 @@ def test_over_http_with_the_state_first_and_resumed_by_its_last_id(store: Postgr
         client.headers["Authorization"] = f"Bearer {'t' * 43}"
         answer = client.get("/api/v1/events/stream")
         assert answer.headers["content-type"].startswith("text/event-stream") and answer.text.startswith(": begin")
-        (first,) = parsed(answer.text)
+        begun, first = parsed(answer.text)
+        assert (begun["event"], begun["id"]) == ("begun", first["id"]), "what was read before it may be older"
         assert first["event"] == "state" and first["data"]["engines"], "all that a page shows before anything happens"
         Pen(store, "trend-1").write(journal=[remark("missed")])
         resumed = parsed(client.get("/api/v1/events/stream", headers={"Last-Event-ID": first["id"]}).text)
@@ -246,7 +247,7 @@ def test_a_database_that_is_away_is_said_once_and_the_stream_continues(monkeypat
         return [line async for line in streams.begin(None, stands)]
 
     lines = asyncio.run(all_lines())
-    assert [one["event"] for one in parsed("".join(lines))] == ["away", "state", "state"]
+    assert [one["event"] for one in parsed("".join(lines))] == ["away", "state", "begun", "state"]
     assert any(line.startswith(": quiet") for line in lines)
 
 

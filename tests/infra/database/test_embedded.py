@@ -259,6 +259,7 @@ def test_as_root_below_a_closed_folder_the_files_live_elsewhere(folder: Path) ->
     assert not home.exists()
 
 
+@pytest.mark.soak
 def test_as_root_with_the_wheel_below_a_closed_folder_the_copied_server_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ class Live {
   private source: EventSource | null = null
   private startedAt = 0
   private listeners = new Map<Kind, Set<Listener>>()
+  private missing = new Set<() => void>()
   private timer: ReturnType<typeof setInterval> | null = null
   private seen = new Set<string>()
 
@@ -43,7 +44,9 @@ class Live {
     }
     source.addEventListener('state', (event) => { this.state = JSON.parse((event as MessageEvent).data); this.awayText = ''; this.heard() })
     source.addEventListener('away', (event) => { this.awayText = JSON.parse((event as MessageEvent).data).text })
-    source.addEventListener('skipped', () => { for (const kind of KINDS) this.tell(kind, {}) ; this.heard() })
+    for (const kind of ['begun', 'skipped']) {
+      source.addEventListener(kind, () => { this.heard(); this.missing.forEach((read) => read()) })
+    }
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
         const data = JSON.parse((event as MessageEvent).data) as Row
@@ -72,6 +75,12 @@ class Live {
     const found = this.listeners.get(kind) ?? new Set<Listener>()
     this.listeners.set(kind, found.add(listener))
     return () => found.delete(listener)
+  }
+
+  /** Be called when something may have happened of which no event is sent: all that was read is to be read again. */
+  onMissed(read: () => void): () => void {
+    this.missing.add(read)
+    return () => this.missing.delete(read)
   }
 
   retry(): void {

@@ -33,6 +33,7 @@ def test_a_run_is_the_same_as_with_every_point_walked(seed: int, days: int, monk
     assert system.exchange.dump() == walking.exchange.dump()
 
 
+@pytest.mark.soak
 def test_so_is_the_crash_of_march_2020(monkeypatch: pytest.MonkeyPatch) -> None:
     folder = shared_path("history")
     _, system = run(recorded(folder, "2020-03-09", "2020-03-16"))

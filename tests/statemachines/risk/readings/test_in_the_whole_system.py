@@ -82,6 +82,7 @@ def test_a_planted_producer_that_reads_nothing_is_found(monkeypatch: pytest.Monk
     assert not store.facts("switch_trips") and state(store, "core-hodl") == "NORMAL"
 
 
+@pytest.mark.soak
 def test_ch9_the_same_run_twice_has_the_same_trips() -> None:
     first, second = (run(WithdrawalSuspension(coin="BTC"), ENDED_MS) for _ in range(2))
     assert trip(first) == trip(second)
