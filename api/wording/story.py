@@ -102,7 +102,7 @@ def _link_events(link: Row, body: Row, order: Row) -> list[Event]:
 
 
 def _belonging(chain: Sequence[Row], at: int, order: Row) -> list[Row]:
-    """The decisions on a link that led on: of whoever sent what follows, about the intent that follows; on an intent,
+    """The decisions on a link that led on: of the sender of what follows, about the intent that follows; on an intent,
     and on its approval, about that one."""
     if at + 1 == len(chain):
         return []

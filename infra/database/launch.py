@@ -12,12 +12,10 @@ from sqlalchemy.exc import DBAPIError
 
 from infra.database.connection import connect
 from infra.database.migrations import upgrade
-from infra.database.outage import reason_of
-from infra.database.refusals import DatabaseUnreachableError
-from infra.database.role_names import APPLICATION, READER, RETENTION, ROLES
+from infra.database.outage import DatabaseUnreachableError, reason_of
 from infra.database.roles import DatabaseRolesError, as_login, as_role, may_make_roles, own_logins, secure, weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
-from infra.database.urls import psycopg_url, shown_url
+from infra.database.urls import APPLICATION, READER, RETENTION, ROLES, psycopg_url, shown_url
 
 LOG = logging.getLogger(__name__)
 

@@ -24,9 +24,8 @@ from psycopg.rows import dict_row
 from sqlalchemy.engine import make_url
 
 from infra.database.connection import connect
-from infra.database.role_names import APPLICATION, RETENTION, ROLES
 from infra.database.schema import METADATA
-from infra.database.urls import psycopg_url
+from infra.database.urls import APPLICATION, RETENTION, ROLES, psycopg_url
 from infra.faults import OperatorError
 
 APPEND_ONLY = frozenset(

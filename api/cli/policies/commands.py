@@ -275,7 +275,7 @@ def _database(data: Path | None, config_file: Path | None) -> Iterator[str]:
     configuration is not loaded: that takes longer than all the rest."""
     from api.cli.status import running_pid
     from api.client.running_system import find_database, find_place, own_database
-    from infra.database.refusals import told_as_sentence
+    from infra.database.outage import told_as_sentence
 
     place = find_place(data, config_file)
     with told_as_sentence():

@@ -18,8 +18,8 @@ from infra.config import EternalConfig, load_config
 from infra.config.policy import policy_of
 from infra.database import registers
 from infra.database.registers import PolicyChangedError
-from infra.database.role_names import APPLICATION
 from infra.database.roles import as_role
+from infra.database.urls import APPLICATION
 from infra.faults import ConfigurationError
 from tests.database import database_url, postgres_server
 

@@ -17,11 +17,11 @@ from api.cli.doctor import examine
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
 from infra.database.launch import Database, open_database
-from infra.database.refusals import DatabaseUnreachableError
-from infra.database.role_names import APPLICATION, READER, RETENTION, ROLES
+from infra.database.outage import DatabaseUnreachableError
 from infra.database.roles import weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
+from infra.database.urls import APPLICATION, READER, RETENTION, ROLES
 from tests.database import open_temporary_folder
 from tests.kit.rows import ACTOR, Pen, envelope
 

@@ -15,10 +15,10 @@ import pytest
 from actors.runtime.ports import JournalRow
 from infra.database.connection import connect
 from infra.database.retention import RetentionPolicy, RetentionReport, retain
-from infra.database.role_names import RETENTION
 from infra.database.roles import as_role
 from infra.database.statements import ENVELOPE_REST
 from infra.database.store import PostgresStore
+from infra.database.urls import RETENTION
 from statemachines.commands import JournalEntry
 from statemachines.facts import DeliveryFact, PortfolioFact
 from statemachines.values import DAY_MS, HOUR_MS
