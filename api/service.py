@@ -18,6 +18,7 @@ from api.logics import PolicyLogics
 from api.overview import actor_row, engine_rows, market_view
 from api.snapshot import SnapshotSource
 from api.views.arguments import BadValueError, UnknownNameError
+from api.views.indicators import Indicators
 from api.views.installation import Installation
 from api.views.lists import ACTORS, ENGINE_NAMES, WAITING, Lists, actor_name, open_orders, tracks_of
 from api.views.market import Market
@@ -67,6 +68,7 @@ class OperatorService:
         self.installation = Installation(self.reading)
         self.notifications = Notifications(self.reading)
         self.outlook = Outlook(self.reading, logics)
+        self.indicators = Indicators(self.reading, logics)
         self.preview = Preview(self.reading, self.money)
         self._source = source
         self._market_label = market_label

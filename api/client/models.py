@@ -351,6 +351,20 @@ class InForce(TypedDict):
     scope: str
 
 
+class IndicatorLevel(TypedDict):
+    """A limit of a rule."""
+
+    what: str
+    value: float
+
+
+class IndicatorPoint(TypedDict):
+    """A number at an instant."""
+
+    market_ms: int
+    value: float
+
+
 class LastTransition(TypedDict):
     """The newest change of state of an engine."""
 
@@ -1057,6 +1071,32 @@ class EnginePerformance(TypedDict):
     engine: str
     windows: list[Window]
     policies: list[UnderPolicy]
+
+
+class IndicatorLine(TypedDict):
+    """One number over time."""
+
+    name: str
+    points: list[IndicatorPoint]
+
+
+class IndicatorPane(TypedDict):
+    """Numbers of one unit with the limits that they are read against."""
+
+    title: str
+    unit: str
+    is_price: bool
+    lines: list[IndicatorLine]
+    levels: list[IndicatorLevel]
+
+
+class IndicatorView(TypedDict):
+    """What an engine's rules read, over time."""
+
+    engine: str
+    symbol: str
+    problem: str
+    panes: list[IndicatorPane]
 
 
 class Machine(TypedDict):

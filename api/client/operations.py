@@ -358,6 +358,15 @@ class Operations:
         """
         return self._calls.call(models.OutlookView, "GET", f"/api/v1/engines/{in_path(engine)}/outlook")
 
+    def indicators(self, engine: str, *, symbol: str) -> models.IndicatorView:
+        """What the engine's rules read, over time.
+
+        `GET /api/v1/engines/{engine}/indicators`
+        """
+        return self._calls.call(
+            models.IndicatorView, "GET", f"/api/v1/engines/{in_path(engine)}/indicators", query={"symbol": symbol}
+        )
+
     def series(self) -> list[models.Series]:
         """Of what there are bars.
 

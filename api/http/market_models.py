@@ -83,6 +83,46 @@ class OutlookView(Model):
     prospects: list[Prospect] = Field(description="the closest first, then those that are barred or not known")
 
 
+class IndicatorPoint(Model):
+    """A number at an instant."""
+
+    market_ms: Ms = Field(description="of a daily number the start of its day")
+    value: float = Field(description="in `unit` of the pane")
+
+
+class IndicatorLine(Model):
+    """One number over time."""
+
+    name: str
+    points: list[IndicatorPoint] = Field(description="oldest first")
+
+
+class IndicatorLevel(Model):
+    """A limit of a rule."""
+
+    what: str
+    value: float = Field(description="in `unit` of the pane")
+
+
+class IndicatorPane(Model):
+    """Numbers of one unit with the limits that they are read against."""
+
+    title: str
+    unit: str = Field(description="of lines and levels; share: a fraction of 1")
+    is_price: bool = Field(description="whether it belongs over the candles")
+    lines: list[IndicatorLine]
+    levels: list[IndicatorLevel]
+
+
+class IndicatorView(Model):
+    """What an engine's rules read, over time."""
+
+    engine: str
+    symbol: str
+    problem: str = Field(description="why nothing is known; empty: it is")
+    panes: list[IndicatorPane] = Field(description="those of which a number is known")
+
+
 class Series(Model):
     """A series of bars on record."""
 

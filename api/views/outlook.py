@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from actors.runtime.policies.ports import Document, UnusablePolicyError
+from actors.runtime.policies.ports import UnusablePolicyError
 from actors.runtime.policies.switch import bring_back
 from api.json_values import plain
 from api.logics import PolicyLogics
 from api.views.arguments import one_of
 from api.views.reading import Reading, Row
 from infra.database.queries import state_row
-from statemachines.actor_logic import StateRow
 from statemachines.outlook.terms import HasOutlook, Prospect, Term
-from statemachines.policy.held import KEY as POLICY_KEY
+from statemachines.policy.held import policy_of
 from statemachines.state_store import UnreadableRowError, cause_of
 from statemachines.values import ENGINES, ActorName
 
@@ -48,7 +47,7 @@ class Outlook:
         if self._logics is None or not states:
             return {**answer, "problem": "the engine has not committed anything yet"}
         try:
-            logic = self._logics.logic(name, _policy(states))
+            logic = self._logics.logic(name, policy_of(states))
             bring_back(logic, states, queries, market_ms)
         except (UnusablePolicyError, UnreadableRowError) as error:
             return {**answer, "problem": cause_of(error) if isinstance(error, UnreadableRowError) else str(error)}
@@ -56,13 +55,6 @@ class Outlook:
             raise TypeError(f"the logic of {name} has no outlook")
         found = sorted(logic.outlook(market_ms), key=_order)
         return {**answer, "prospects": [_prospect(one) for one in found]}
-
-
-def _policy(states: dict[str, StateRow]) -> Document:
-    """The policy in force at the engine (RM-6); None: that of the configuration."""
-    row = states.get(POLICY_KEY)
-    found: Document = None if row is None else row.data["current"]["policy"]
-    return found
 
 
 def _order(prospect: Prospect) -> tuple[bool, Any]:

@@ -37,6 +37,13 @@ class Version(NamedTuple):
     trace: str = ""
 
 
+def policy_of(states: Mapping[str, StateRow]) -> Mapping[str, Any] | None:
+    """The policy in force at the actor of these rows; None: that of the configuration."""
+    row = states.get(KEY)
+    found: Mapping[str, Any] | None = None if row is None else row.data["current"]["policy"]
+    return found
+
+
 class HeldPolicy:
     """Mutable; durable as the row `KEY`. `started` is the number of the version that the system was started with."""
 

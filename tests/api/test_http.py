@@ -58,6 +58,7 @@ ANSWERS: dict[str, Any] = {
     "/api/v1/positions": list[trade_models.Position],
     "/api/v1/candles?category=linear&symbol=BTCUSDT": market_models.Candles,
     "/api/v1/candles/series": list[market_models.Series],
+    "/api/v1/engines/trend-1/indicators?symbol=BTCUSDT": market_models.IndicatorView,
     "/api/v1/regime": market_models.RegimeView,
     "/api/v1/pnl": list[market_models.Result],
     "/api/v1/control/preview?action=halt": market_models.ControlPreview,
@@ -109,7 +110,9 @@ def test_the_description_tells_something_about_every_operation(client: TestClien
     description = client.get("/api/v1/openapi.json").json()
     documented = set(description["paths"])
     assert {
-        re.sub(f"{STOP}", "{client_order_id}", path.partition("?")[0]).replace("/trend-1", "/{name}")
+        re.sub(f"{STOP}", "{client_order_id}", path.partition("?")[0])
+        .replace("/engines/trend-1", "/engines/{engine}")
+        .replace("/trend-1", "/{name}")
         for path in ANSWERS
     } <= documented
     for path, ways in description["paths"].items():

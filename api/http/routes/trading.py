@@ -71,6 +71,15 @@ def add(routes: Routes, service: OperatorService) -> None:
         the engine's own logic, restored from what it has committed; the engine itself is not asked."""
         return await service.outlook.of(engine)
 
+    @get(
+        "market", "/engines/{engine}/indicators", "What the engine's rules read, over time", market_models.IndicatorView
+    )
+    async def indicators(engine: OneEngine, symbol: OneSymbol) -> Any:
+        """The numbers that its rules read, by the parameters in force, with the limits that they are read against:
+        averages, ADX and ATR of TREND, rates and basis of FUNDING, BTC's fall and fear of TACTICAL, drift and plans of
+        CORE-HODL (the last two for every symbol the same)."""
+        return await service.indicators.of(engine, symbol)
+
     @get("market", "/candles/series", "Of what there are bars", list[market_models.Series])
     async def series() -> Any:
         """Category, symbol and interval of every series on record."""
