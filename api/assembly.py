@@ -82,7 +82,7 @@ def secrets_of(name: str, config: EternalConfig, database_url: str, credentials:
     found: dict[str, Any] = {"database_url": database_url}
     if actor in CONDUCTING and credentials.simulator_token is not None:
         found["simulator_token"] = credentials.simulator_token.get_secret_value()
-    if channels := config.notifications.opened(*CHANNELS_OF.get(actor, ())):
+    if channels := config.notifications.opened(*CHANNELS_OF.get(actor, ()), proxy=config.live.proxy_url):
         found[NOTIFICATIONS] = channels
     if accounts := accounts_signed_for(actor, config):
         found["keys"] = credentials.to_plain(accounts)
@@ -205,9 +205,9 @@ class SystemAssembly:
     def pace_s(self) -> float:
         return float(self.config.exchange.pace_s) / 24
 
-    def channels(self, name: ActorName) -> Mapping[str, Mapping[str, Any]]:
+    def channels(self, name: ActorName) -> Mapping[str, Any]:
         """The channels to people that this actor uses, with their secrets in the open: not to be stored or shown."""
-        found: Mapping[str, Mapping[str, Any]] = self._secrets(name).get(NOTIFICATIONS, {})
+        found: Mapping[str, Any] = self._secrets(name).get(NOTIFICATIONS, {})
         return found
 
     def notifier(self) -> NotifierParts:

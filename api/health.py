@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.json_values import time_of
 from api.snapshot import Snapshot
@@ -15,6 +15,18 @@ MOVING = ("RUNNING", "ENDED")
 
 UNSETTLED, UNSETTLED_S = "UNSETTLED", 10.0
 """A step on a busy machine may take some seconds; from so many on, what is being waited for is shown."""
+
+
+REPAIRED = frozenset({"STARTING", "RECOVERING", "SUSPECT", "FAILED", "BACKOFF"})
+"""States of a component in which the supervision is at work on it."""
+
+
+class Trouble(NamedTuple):
+    """Something that is not well, as a sentence. `heals_itself`: the system is at work on it, and no person is needed
+    unless it stays."""
+
+    text: str
+    heals_itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +59,38 @@ def reasons(
     database_error: str,
     limits: Limits,
 ) -> list[str]:
-    """Everything that is not well, as sentences; empty means that all runs, nothing is stale and trading is allowed.
-    `actors` (None: unknown) and `switches` are the database's rows."""
+    """The sentences of `troubles`."""
+    return [one.text for one in troubles(snapshot, actors, switches, database_error, limits)]
+
+
+def troubles(
+    snapshot: Snapshot,
+    actors: Sequence[Mapping[str, Any]] | None,
+    switches: Sequence[Mapping[str, Any]],
+    database_error: str,
+    limits: Limits,
+) -> list[Trouble]:
+    """Everything that is not well; empty means that all runs, nothing is stale and trading is allowed. `actors` (None:
+    unknown) and `switches` are the database's rows."""
     outage = _outage(snapshot)
+    components = _components(snapshot)
     if outage:
         # What does not move, is old or waits now is what the outage has led to.
         is_old = snapshot.age_s is None or snapshot.age_s > limits.snapshot_s
         own = _orchestrator(snapshot, limits) if is_old else []
-        return [outage, *own, *_components(snapshot), *_trading(switches)]
+        return [Trouble(outage), *own, *components, *_plain(_trading(switches))]
+    is_repairing = any(one.heals_itself for one in components)
     return [
         *_orchestrator(snapshot, limits),
-        *_components(snapshot),
-        *_lockstep(snapshot),
-        *_database(snapshot, actors, database_error, limits),
-        *_trading(switches),
+        *components,
+        *(Trouble(text, is_repairing) for text in _lockstep(snapshot)),
+        *_plain(_database(snapshot, actors, database_error, limits)),
+        *_plain(_trading(switches)),
     ]
+
+
+def _plain(texts: Sequence[str]) -> list[Trouble]:
+    return [Trouble(text) for text in texts]
 
 
 def _outage(snapshot: Snapshot) -> str:
@@ -105,28 +134,29 @@ def _what_ends(state: RiskStateName) -> str:
     return "resume" if state is RiskStateName.PAUSED else "normal"
 
 
-def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[str]:
+def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[Trouble]:
     if snapshot.age_s is None:
-        return [f"The state of the orchestrator is not known: {_open(snapshot.error)}."]
+        return [Trouble(f"The state of the orchestrator is not known: {_open(snapshot.error)}.")]
     if snapshot.age_s > limits.snapshot_s:
         detail = f": {_open(snapshot.error)}" if snapshot.error else ""
-        return [f"The orchestrator's last answer is {snapshot.age_s:.0f} s old{detail}."]
+        return [Trouble(f"The orchestrator's last answer is {snapshot.age_s:.0f} s old{detail}.")]
     if not snapshot.status.get("booted"):
-        return [f"The orchestrator has not begun yet: {_open(snapshot.status.get('boot_error')) or 'it is starting'}."]
+        why = _open(snapshot.status.get("boot_error"))
+        return [Trouble(f"The orchestrator has not begun yet: {why or 'it is starting'}.", heals_itself=not why)]
     own = snapshot.status.get("orchestrator") or {}
     if own.get("state") != "RUNNING":
-        return [f"The orchestrator itself is {own.get('state', 'UNKNOWN')}."]
+        return [Trouble(f"The orchestrator itself is {own.get('state', 'UNKNOWN')}.")]
     return []
 
 
-def _components(snapshot: Snapshot) -> list[str]:
+def _components(snapshot: Snapshot) -> list[Trouble]:
     found = []
     for row in snapshot.components:
         if row["state"] != "RUNNING":
             why = f": {_open(row['reason'])}" if row.get("reason") else ""
-            found.append(f"{row['name']} is {row['state']} ({row['state_ru']}){why}.")
+            found.append(Trouble(f"{row['name']} is {row['state']}{why}.", row["state"] in REPAIRED))
         faults = (row.get("health") or {}).get("stream_faults") or []
-        found += [f"{row['name']}: {_open(fault)}." for fault in faults]
+        found += [Trouble(f"{row['name']}: {_open(fault)}.") for fault in faults]
     return found
 
 

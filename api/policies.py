@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 
 import psycopg
 
-from actors.runtime.policies.ports import UnusablePolicyError
 from actors.runtime.ports import StoreUnavailableError
-from infra.config import EternalConfig
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
 from infra.database import registers
 from infra.database.connection import Line
 from infra.database.registers import Origin, PolicyVersion
-from infra.faults import OperatorError
+from infra.faults import NotFoundError, NothingThereError, OperatorError
 from statemachines.limits.operator_actions import LEAST_REASON
-from statemachines.messages.control import PolicyRecorded
+
+if TYPE_CHECKING:
+    from infra.config import EternalConfig
+    from statemachines.messages.control import PolicyRecorded
 
 LAUNCH = "launch"
 SHOWN = 5
@@ -24,6 +25,14 @@ SHOWN = 5
 
 class PolicyError(OperatorError):
     """The policy cannot be shown or changed so; the text says why, and nothing was recorded."""
+
+
+class NoPolicyError(PolicyError, NothingThereError):
+    """No system has run yet, so there is no version."""
+
+
+class UnknownVersionError(PolicyError, NotFoundError):
+    """There is no version of this number."""
 
 
 class InForce(NamedTuple):
@@ -56,6 +65,9 @@ class PolicyWatch:
 
     def newer(self) -> PolicyRecorded | None:
         """The newest version, once. Raises UnusablePolicyError and StoreUnavailableError."""
+        from actors.runtime.policies.ports import UnusablePolicyError
+        from statemachines.messages.control import PolicyRecorded
+
         newest = self._line.perform(registers.newest_version)
         if newest <= self._newest:
             return None
@@ -123,7 +135,7 @@ def newest_of(url: str) -> PolicyVersion:
     """The newest version. Raises PolicyError: there is none yet."""
     found = registers.newest_policy(url)
     if found is None:
-        raise PolicyError("There is no policy yet: the first `eternal run` records the configuration's as version 1.")
+        raise NoPolicyError("There is no policy yet: the first `eternal run` records the configuration's as version 1.")
     return found
 
 
@@ -132,7 +144,7 @@ def version_of(url: str, number: int) -> PolicyVersion:
     found = registers.policy_version(url, number)
     if found is None:
         last = newest_of(url).version
-        raise PolicyError(f"Policy version {number} does not exist; 1 to {last} are allowed.")
+        raise UnknownVersionError(f"Policy version {number} does not exist; 1 to {last} are allowed.")
     return found
 
 

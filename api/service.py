@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from api import machines
-from api.health import Limits, reasons
+from api.health import Limits, Trouble, reasons, troubles
 from api.json_values import plain
 from api.logics import PolicyLogics
 from api.overview import actor_row, engine_rows, market_view
@@ -20,19 +20,24 @@ from api.snapshot import SnapshotSource
 from api.views.arguments import BadValueError, UnknownNameError
 from api.views.indicators import Indicators
 from api.views.installation import Installation
-from api.views.lists import ACTORS, ENGINE_NAMES, Lists, actor_name, open_orders
+from api.views.lists import ACTORS, ENGINE_NAMES, WAITING, Lists, actor_name, open_orders, tracks_of
 from api.views.market import Market
 from api.views.money import Money
 from api.views.notifications import Notifications
 from api.views.outlook import Outlook
 from api.views.preview import Preview
 from api.views.reading import DatabaseAwayError, Reading, Row
+from api.wording.alerts import with_present
+from api.wording.expected import expected_of
 from infra.database.queries import Queries
 from statemachines.values import ActorName
 
 HEALTH_TIMEOUT_S = 2.0
 OVERVIEW_FRESH_S = 0.8
 """Several pages at once share one reading of the database."""
+
+MOST_WAITING = 200
+"""Alerts that wait for a person, of which an overview weighs so many at most, the newest."""
 
 
 class _Durable(NamedTuple):
@@ -92,17 +97,19 @@ class OperatorService:
             return self._overview
         snapshot, durable = await asyncio.gather(self._source.snapshot(), self._durable(HEALTH_TIMEOUT_S))
         actors = durable.actors
-        found = reasons(snapshot, actors, durable.switches, durable.error, self._limits)
+        found = troubles(snapshot, actors, durable.switches, durable.error, self._limits)
         facts = self._no_facts()
         if actors is not None:
             try:
                 facts = await self.reading.read(self._engine_facts)
             except DatabaseAwayError as away:
-                found.append(str(away))
+                found.append(Trouble(str(away)))
+        engines = engine_rows(snapshot, facts)
         overview = {
-            "health": {"ok": not found, "reasons": found},
+            "expected": expected_of(found, engines, facts["waiting"]),
+            "health": {"ok": not found, "reasons": [one.text for one in found]},
             "market": market_view(snapshot, actors, self._market_label(), self._is_simulated),
-            "engines": engine_rows(snapshot, facts),
+            "engines": engines,
             "components": [actor_row(name, snapshot, actors or []) for name in ACTORS],
             "equity_usdt": None if facts["portfolio"] is None else facts["portfolio"]["equity_usdt"],
             "equity_ms": None if facts["portfolio"] is None else facts["portfolio"]["market_ms"],
@@ -171,10 +178,12 @@ class OperatorService:
             },
             "open_orders": open_orders(self._queries),
             "orders": self._queries.order_counts(),
+            "waiting": with_present(self._queries.alerts(limit=MOST_WAITING, sought=WAITING), tracks_of(self._queries)),
         }
 
     def _no_facts(self) -> Row:
-        return {"portfolio": None, "switches": {}, "states": {}, "transitions": {}, "open_orders": None, "orders": []}
+        unknown = {"portfolio": None, "open_orders": None}
+        return {**unknown, "switches": {}, "states": {}, "transitions": {}, "orders": [], "waiting": []}
 
     async def _durable(self, timeout_s: float) -> _Durable:
         """What the database says of the actors and of the states in force."""

@@ -1,4 +1,5 @@
-"""Faults that a person can fix: the command line shows their text and ends with code 2, without a traceback."""
+"""Faults that a person can fix: the command line shows their text and ends with a code (`api.cli.exits`), without a
+traceback."""
 
 from __future__ import annotations
 
@@ -7,6 +8,15 @@ from collections.abc import Sequence
 
 class OperatorError(Exception):
     """Base of all errors whose text says to the operator what happened, what was done and what action is required."""
+
+
+class NotFoundError(OperatorError):
+    """One thing that was named by its id, name or number does not exist, though it could (exit code 6). A value that is
+    not among those that are allowed at all is another OperatorError (exit code 2)."""
+
+
+class NothingThereError(OperatorError):
+    """No system runs where one must, or none has run there yet (exit code 3)."""
 
 
 class ConfigurationError(OperatorError):

@@ -17,8 +17,9 @@ import psycopg
 import pytest
 
 from infra.database.migrations import upgrade
-from infra.database.roles import ROLES, secure
+from infra.database.roles import secure
 from infra.database.server.embedded import EmbeddedPostgres
+from infra.database.urls import ROLES
 
 _NUMBERS = itertools.count(1)
 

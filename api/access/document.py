@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from infra.faults import OperatorError
+from infra.faults import NotFoundError, OperatorError
 from infra.files import close_to_others, stamp_of, write_secret
 
 DocumentT = TypeVar("DocumentT", bound=BaseModel)
@@ -21,6 +21,10 @@ DocumentT = TypeVar("DocumentT", bound=BaseModel)
 
 class AccessError(OperatorError):
     """What is kept about access cannot be read, or the command does not fit it; the sentence says what is allowed."""
+
+
+class NoSuchAccessError(AccessError, NotFoundError):
+    """There is no active credential of this person, or no session of this number."""
 
 
 @dataclass(slots=True)

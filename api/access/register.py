@@ -17,7 +17,7 @@ from typing import Annotated, NamedTuple
 from argon2 import PasswordHasher
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from api.access.document import AccessError, SecretDocument
+from api.access.document import AccessError, NoSuchAccessError, SecretDocument
 from api.access.scopes import Scope
 from api.access.totp import new_secret
 
@@ -184,7 +184,7 @@ class AccessRegister:
             if one.person == person and one.state(now) == "active":
                 return place
         active = sorted({one.person for one in credentials if one.state(now) == "active"})
-        raise AccessError(
+        raise NoSuchAccessError(
             f"{person} has no credential that is active. Those who have one: {', '.join(active) or 'nobody'}."
         )
 

@@ -90,5 +90,7 @@ def _answer(row: Mapping[str, Any]) -> AcknowledgeAnswer:
 
 def _unavailable(why: str) -> ControlUnavailableError:
     return ControlUnavailableError(
-        f"{why.rstrip('.')}. The alert may not be acknowledged; try again: however often that is, it counts once."
+        f"{why.rstrip('.')}. The alert may not be acknowledged. The notifier takes acknowledgements, and restarts by "
+        "itself, as a rule within ten seconds (`eternal status` shows it): try again then; however often that is, it "
+        "counts once. Until then the alert may be repeated."
     )

@@ -116,14 +116,14 @@ def end(
     config_file: ConfigFile = None,
 ) -> None:
     """End a session of the console, from its next request on."""
-    from api.access.document import AccessError
+    from api.access.document import NoSuchAccessError
     from api.access.sessions import Sessions
 
     place = _place(data, config_file)
     known = [one.session_id for one, _ in _live_sessions(place)]
     ended = Sessions(_state(place)).end(session_id) if session_id in known else None
     if ended is None:
-        raise AccessError(f"ID '{session_id}' is no session. Those that there are: {', '.join(known) or 'none'}.")
+        raise NoSuchAccessError(f"ID '{session_id}' is no session. Those that there are: {', '.join(known) or 'none'}.")
     typer.echo(f"The session of {ended.person} from {ended.address} has ended: its next request is refused.")
 
 
@@ -146,10 +146,14 @@ def link(data: Folder = None, config_file: ConfigFile = None) -> None:
 
 
 def _place(data: Path | None, config_file: Path | None) -> Place:
+    from api.cli.status import NothingRunsError
     from api.client.running_system import find_place
     from infra.data_folder import demand_data_folder
+    from infra.ownership import is_missing
 
     place = find_place(data, config_file)
+    if is_missing(place.data_folder):
+        raise NothingRunsError(f"{place.data_folder} does not exist: no system has run on it yet.")
     demand_data_folder(place.data_folder)
     return place
 

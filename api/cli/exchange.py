@@ -63,6 +63,10 @@ def exchange(
     if port:
         given["port"] = port
     if history is not None:
+        if not history.is_dir():
+            raise OptionError(
+                f"--history {history} does not exist or is no folder; a folder of history files is needed."
+            )
         given["history"] = str(history)
     if start is not None:
         given["from_day"] = start

@@ -8,8 +8,8 @@ from enum import IntEnum
 
 import typer
 
-from api.cli.status import NothingRunsError
 from api.client.errors import RefusedError, UnansweredError
+from infra.faults import NotFoundError, NothingThereError
 
 
 class ExitCode(IntEnum):
@@ -19,13 +19,17 @@ class ExitCode(IntEnum):
     FOUND = 1
     """A check found something, or a question was not answered with yes."""
     BAD_ARGUMENT = 2
-    """An argument, a setting or a file is refused; nothing was done."""
+    """An argument, an option, a setting or a file is refused: it cannot be read, or is not among what is allowed;
+    nothing was done."""
     NOTHING_RUNS = 3
+    """No system runs on the data folder, or none has run on it yet."""
     UNANSWERED = 4
     """The interface does not answer, or cannot do now what was asked."""
     REFUSED = 5
     """The credential is missing, wrong or ended, its scope does not reach so far, or too many requests came."""
     NOT_FOUND = 6
+    """One thing that was named by its id, name or number does not exist, though it could. A filter that nothing matches
+    is no fault: the list is empty."""
 
 
 BY_STATUS = {
@@ -48,7 +52,9 @@ def exit_code_of(error: Exception) -> ExitCode:
         return ExitCode.UNANSWERED
     if isinstance(error, RefusedError):
         return BY_STATUS.get(error.status, ExitCode.BAD_ARGUMENT)
-    return ExitCode.NOTHING_RUNS if isinstance(error, NothingRunsError) else ExitCode.BAD_ARGUMENT
+    if isinstance(error, NotFoundError):
+        return ExitCode.NOT_FOUND
+    return ExitCode.NOTHING_RUNS if isinstance(error, NothingThereError) else ExitCode.BAD_ARGUMENT
 
 
 def sentence_of(error: Exception) -> str:

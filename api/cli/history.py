@@ -45,8 +45,9 @@ def download(
         _refuse(f"--symbols {bad[0]!r} is no coin; e.g. BTC,ETH,SOL.")
     if until_ms is not None and until_ms <= from_ms:
         _refuse(f"--to {last} must not be before --from {first}.")
-    if not url.startswith(("https://", "http://")):
-        _refuse(f"--url {url!r} is no address; https://HOST is required.")
+    for option, address in (("--url", url), ("--fear-greed-url", fear_greed_url)):
+        if not address.startswith(("https://", "http://")):
+            _refuse(f"{option} {address!r} is no address; https://HOST is required.")
     try:
         claim(folder, "The folder of price history", FolderKind.HISTORY, _price_files(folder))
         is_whole = _download(folder, from_ms, until_ms, coins, url, fear_greed_url)

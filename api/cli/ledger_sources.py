@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
-from api.cli.status import RunningError, database_url, running_pid, write_pid
-from api.ledger.exchange import exchange_records
-from infra.bybit.credentials import from_environment, from_simulator
-from infra.bybit.readers.ledger_reading import ExchangeRecords
+from api.cli.status import NothingRunsError, database_url, running_pid, write_pid
 from infra.config import EternalConfig
 from infra.data_folder import demand_data_folder
 from infra.ownership import is_missing
+
+if TYPE_CHECKING:
+    from infra.bybit.readers.ledger_reading import ExchangeRecords
 
 
 @contextmanager
@@ -20,7 +21,7 @@ def database_of(config: EternalConfig) -> Iterator[str]:
     """The URL of the database for reading; an embedded one of a stopped system is started for as long as it is read.
 
     Raises:
-        RunningError: there is none yet.
+        NothingRunsError: there is none yet.
     """
     if config.database.url is not None or running_pid(config.data_folder) is not None:
         yield database_url(config)
@@ -43,6 +44,9 @@ def stopped_system(config: EternalConfig) -> Iterator[tuple[str, ExchangeRecords
         RunningError: there is none, or one runs.
         CredentialsError, SimulatorError, EmbeddedDatabaseError.
     """
+    from api.ledger.exchange import exchange_records
+    from infra.bybit.credentials import from_environment, from_simulator
+
     with ExitStack() as stack:
         url = stack.enter_context(database_of(config))
         if not config.is_simulated:
@@ -63,7 +67,7 @@ def _held(config: EternalConfig) -> Iterator[None]:
 
     home = reachable_home(config.database_folder, server_user())
     if is_missing(config.data_folder) or not home.exists():
-        raise RunningError(f"There is no ledger in {config.data_folder}: no system has run on it yet.")
+        raise NothingRunsError(f"There is no database in {config.data_folder}: no system has run on it yet.")
     demand_data_folder(config.data_folder)
     with write_pid(config.data_folder):
         yield

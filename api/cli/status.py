@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from infra.data_folder import claim_data_folder
-from infra.faults import OperatorError
+from infra.faults import NothingThereError, OperatorError
 from infra.processes.environment import folder_mark
 from infra.processes.table import begun, is_alive, kill_marked, marked
 
@@ -31,8 +31,8 @@ class RunningError(OperatorError):
     """No system runs on this data folder, or another one already does."""
 
 
-class NothingRunsError(RunningError):
-    """No system runs on this data folder."""
+class NothingRunsError(RunningError, NothingThereError):
+    """No system runs on this data folder, or none has run on it yet."""
 
 
 @contextlib.contextmanager

@@ -393,6 +393,21 @@ class Execution(TypedDict):
     executed_ms: int
 
 
+class Expectation(TypedDict):
+    """Something that is expected of the operator."""
+
+    urgency: Literal["act", "read", "none"]
+    text: str
+    alert_id: str | None
+
+
+class Expected(TypedDict):
+    """What is expected of the operator, by the one rule that console, report, Telegram and command line share."""
+
+    urgency: Literal["act", "read", "none"]
+    items: list[Expectation]
+
+
 class Health(TypedDict):
     """
     Whether all is well, that is: everything runs, nothing is stale and trading is allowed. If not, why: one sentence
@@ -1268,6 +1283,7 @@ class Machine(TypedDict):
 class Overview(TypedDict):
     """The head of the page from one reading."""
 
+    expected: Expected
     health: Health
     market: MarketView
     engines: list[Engine]

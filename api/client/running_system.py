@@ -64,6 +64,11 @@ class DatabaseWay(NamedTuple):
     for_reading: str
 
 
+def own_database(config_file: Path | None) -> bool:
+    """Whether the database is one of the operator's own, which is up without the system."""
+    return bool(_text(_layers(config_file), ("database", "url")))
+
+
 def find_database(place: Place, config_file: Path | None) -> DatabaseWay:
     """The database of the system at this place, for a command that must not load the whole configuration. A database
     of your own has the login of its URL.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,15 @@ class Health(Model):
 
     ok: bool
     reasons: list[str]
+
+
+Urgency = Annotated[
+    Literal["act", "read", "none"],
+    Field(
+        description="act: a person must act now, for something is not well that the system does not repair by itself, "
+        "or a critical alert waits; read: to be looked at when there is time; none: nothing is expected"
+    ),
+]
 
 
 class Refusal(Model):
@@ -219,9 +228,25 @@ class OrderCount(Model):
     count: Count
 
 
+class Expectation(Model):
+    """Something that is expected of the operator."""
+
+    urgency: Urgency
+    text: str
+    alert_id: str | None = Field(description="the alert that says it; null for a state")
+
+
+class Expected(Model):
+    """What is expected of the operator, by the one rule that console, report, Telegram and command line share."""
+
+    urgency: Urgency = Field(description="of the most urgent item")
+    items: list[Expectation] = Field(description="the most urgent first")
+
+
 class Overview(Model):
     """The head of the page from one reading."""
 
+    expected: Expected
     health: Health
     market: MarketView
     engines: list[Engine]

@@ -171,4 +171,4 @@ def _line(overview: Mapping[str, Any]) -> str:
     market, health = overview["market"], overview["health"]
     engines = "; ".join(f"{e['name']} {e['state']} {money(e['equity_usdt'])}" for e in overview["engines"])
     verdict = "all is well" if health["ok"] else " ".join(health["reasons"])
-    return f"{market['day'] or '–'}  equity {money(overview['equity_usdt'])} USDT; {engines}; {verdict}"
+    return f"market day {market['day'] or '–'}: equity {money(overview['equity_usdt'])} USDT; {engines}; {verdict}"

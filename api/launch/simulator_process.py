@@ -8,6 +8,7 @@ import logging
 import selectors
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -74,6 +75,8 @@ class SimulatorProcess:
         self._asked_at = 0.0
         self._frozen_looks = 0
         self._is_ending = False
+        self._turn = threading.Lock()
+        """Held while a child is begun or taken to be ended, so that it is either seen by `stop` or never begun."""
 
     @property
     def keys_file(self) -> Path:
@@ -105,16 +108,19 @@ class SimulatorProcess:
         """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         port = self._exchange.port or (int(self.url.rpartition(":")[2]) if self.url else 0)
-        self._log_file = open(self.folder / "exchange.log", "ab")  # noqa: SIM115 - held while the child lives
-        self._child = subprocess.Popen(
-            self._command(port),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._log_file,
-            env=child_environment(self._run, ROLE),
-            process_group=0,  # Ctrl-C is for the launch alone
-        )
-        line = self._first_line(self._child)
+        with self._turn:  # one that is begun while the launch ends would be ended by nothing
+            if self._is_ending:
+                raise SimulatorError("the simulated exchange is not started: the system is being ended.")
+            self._log_file = open(self.folder / "exchange.log", "ab")  # noqa: SIM115 - held while the child lives
+            child = self._child = subprocess.Popen(
+                self._command(port),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._log_file,
+                env=child_environment(self._run, ROLE),
+                process_group=0,  # Ctrl-C is for the launch alone
+            )
+        line = self._first_line(child)
         self.url, self.instance = line["url"], line["instance"]
         self._answered_s, self._frozen_looks = self._granted.now_s(), 0
         return self.url
@@ -166,8 +172,9 @@ class SimulatorProcess:
 
     def stop(self) -> None:
         """End it, also while it starts or is frozen; its state stays in its folder."""
-        self._is_ending = True
-        child, self._child = self._child, None
+        with self._turn:
+            self._is_ending = True
+            child, self._child = self._child, None
         if child is None:
             return
         end_child(child, STOP_TIMEOUT_S)

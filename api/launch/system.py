@@ -37,7 +37,8 @@ from api.tokens import read_or_make_token
 from infra.bybit.credentials import Credentials, from_environment, from_simulator
 from infra.config import EternalConfig
 from infra.data_folder import claim_data_folder
-from infra.database.launch import Database, open_database, told_as_sentence
+from infra.database.launch import Database, open_database
+from infra.database.outage import told_as_sentence
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.deadman.left_over import NAME as DEAD_MAN_ROLE
 from infra.files import read_port, write_text_whole

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from api.access.failures import FailureDesk
     from infra.config import EternalConfig
     from infra.config.notifications import TelegramConfig
+    from infra.proxy import ProxyAddress
 
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ MakeService = Callable[[], OperatorService]
 
 def helpers(
     config: EternalConfig,
-    opened: Mapping[str, Mapping[str, Any]],
+    opened: Mapping[str, Any],
     make_service: MakeService,
     send: Send,
     failures: FailureDesk,
@@ -46,10 +47,13 @@ def helpers(
     that cannot be made is logged and left out: the pages must be there without it."""
     from infra.config.notifications import restored
 
-    telegram = restored(opened).telegram
+    channels = restored(opened)
+    telegram = channels.telegram
     wanted: dict[str, Callable[[], Ending]] = {}
     if telegram.bot_token is not None and telegram.people:
-        wanted["commands by Telegram"] = lambda: telegram_door(telegram, make_service(), send, failures)
+        wanted["commands by Telegram"] = lambda: telegram_door(
+            telegram, make_service(), send, failures, channels.proxy()
+        )
     if config.notifications.reports.kinds:
         wanted["reports"] = lambda: report_desk(config, make_service(), send)
     found: list[Ending] = []
@@ -61,7 +65,13 @@ def helpers(
     return found
 
 
-def telegram_door(config: TelegramConfig, service: OperatorService, send: Send, failures: FailureDesk) -> Ending:
+def telegram_door(
+    config: TelegramConfig,
+    service: OperatorService,
+    send: Send,
+    failures: FailureDesk,
+    proxy: ProxyAddress | None = None,
+) -> Ending:
     """The reader of the bot's messages."""
     from api.telegram.desk import Allowed, Desk
     from api.telegram.polling import REPORTED_AFTER_S, Poller, TelegramDoor, make_bot
@@ -85,7 +95,7 @@ def telegram_door(config: TelegramConfig, service: OperatorService, send: Send, 
         call = (body.KIND, body.model_dump(mode="json"), f"telegram:{uuid.uuid4().hex}")
         send(ActorName.ORCHESTRATOR, "command", call)
 
-    return TelegramDoor(lambda: Poller(make_bot(token, config.api_url), desk, report=report))
+    return TelegramDoor(lambda: Poller(make_bot(token, config.api_url, proxy), desk, report=report))
 
 
 def report_desk(config: EternalConfig, service: OperatorService, send: Send) -> Ending:

@@ -48,6 +48,8 @@ class Facts(NamedTuple):
     alerts: Listed
     open_alerts: Sequence[Row]
     commands: Listed
+    first_day: date | None = None
+    """The first market day of all with a record: before it there was no system."""
 
 
 def ms_of(day: date) -> int:
@@ -84,6 +86,7 @@ async def gather(
     money, lists = service.money, service.lists
     months = await money.pnl(TOTAL, "month", None, until) if period.kind is ReportKind.MONTHLY else []
     performance = await money.performance()
+    closed = await closed_days(service)
     return Facts(
         due=due,
         made_at=made_at,
@@ -98,6 +101,7 @@ async def gather(
         alerts=_listed(await lists.alerts(asked)),
         open_alerts=(await lists.alerts(PageRequest(limit=MOST), WAITING))["rows"],
         commands=_listed(await lists.operator_commands(asked)),
+        first_day=None if closed is None else closed.first,
     )
 
 
@@ -106,9 +110,9 @@ def _listed(page: Row) -> Listed:
 
 
 def missing_days(facts: Facts) -> list[date]:
-    """Market days of the period without a record."""
-    known = {day_of(row["day_ms"]) for row in facts.days}
-    return [day for day in facts.due.period.days if day not in known]
+    """Market days of the period without a record, from the first day of the system on."""
+    known, began = {day_of(row["day_ms"]) for row in facts.days}, facts.first_day
+    return [day for day in facts.due.period.days if day not in known and (began is None or day >= began)]
 
 
 def growth(days: Sequence[Row]) -> list[tuple[date, float | None]]:
@@ -144,13 +148,26 @@ def falls(days: Sequence[Row]) -> list[tuple[date, float | None]]:
     return found
 
 
-def period_return(facts: Facts) -> float | None:
-    """The return of the whole over the period without flows; None when a day of it has none."""
+class PeriodReturn(NamedTuple):
+    """The return without flows (a fraction) over the days that have one. `since`: the day whose close it counts from,
+    where that is not the close before the period: the system began on it."""
+
+    value: float
+    since: date | None = None
+
+
+def period_return(facts: Facts) -> PeriodReturn | None:
+    """The return of the whole over the period. The system's first day has none, since there is no day before: then it
+    counts from that day's close. None when another day has no return or no record, or no day is left."""
     first = facts.due.period.first
-    own = [row for row in facts.days if day_of(row["day_ms"]) >= first]
+    own = sorted((row for row in facts.days if day_of(row["day_ms"]) >= first), key=lambda row: int(row["day_ms"]))
+    since = None
+    if own and own[0]["day_return"] is None and day_of(own[0]["day_ms"]) == facts.first_day:
+        since = facts.first_day
+        own = own[1:]
     if not own or missing_days(facts) or any(row["day_return"] is None for row in own):
         return None
     total = 1.0
     for row in own:
         total *= 1 + float(row["day_return"])
-    return total - 1
+    return PeriodReturn(total - 1, since)

@@ -8,17 +8,21 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from api.health import Trouble
 from api.json_values import time_of
-from api.reports.facts import Facts, Row, day_of, missing_days, period_return
+from api.reports.facts import Facts, PeriodReturn, Row, day_of, missing_days, period_return
+from api.wording.expected import ACT, expected_of
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import Period, ReportKind
-from statemachines.risk.machine import RiskStateName
 from statemachines.values import ACCOUNT_OF, ENGINES
 
 NOTHING = "–"
 NOT_KNOWN = "not known"
 MOST_ROWS = 15
 SHORT = 280
+UNREAD = Trouble(
+    "The state of the system could not be read when this report was made: the command eternal status shows it."
+)
 
 
 class Table(NamedTuple):
@@ -124,20 +128,33 @@ def subject_of(facts: Facts) -> str:
     words = words_of(facts)
     total = _total(facts)
     equity = NOT_KNOWN if total is None else f"{usdt(total['equity_usdt'])} USDT"
-    change = percent(period_return(facts), is_signed=True)
+    change = _change(period_return(facts))
     urgent = " · action required" if any(one.is_urgent for one in words.sections) else ""
     late = " · late" if facts.due.is_late else ""
-    return f"{words.title}: equity {equity}{'' if change == NOTHING else f' ({change})'}{urgent}{late}"
+    return f"{words.title}: equity {equity}{f' ({change})' if change else ''}{urgent}{late}"
 
 
 def _total(facts: Facts) -> Row | None:
     return next((row for row in facts.results if row["engine"] == TOTAL), None)
 
 
+def _change(counted: PeriodReturn | None) -> str:
+    """The return for the subject; "" when it is not known."""
+    if counted is None:
+        return ""
+    since = "" if counted.since is None else f" since {date_of(counted.since)}"
+    return f"{percent(counted.value, is_signed=True)}{since}"
+
+
 def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
     period, found = facts.due.period, []
     if is_simulated or facts.profile == "paper":
         found.append("Simulated exchange: no real money. Days of market time may pass within seconds.")
+    if facts.first_day is not None and period.first < facts.first_day <= period.last:
+        began = date_of(facts.first_day)
+        found.append(
+            f"The system began on {began}: this period counts from that day, its return from that day's close."
+        )
     if facts.due.is_late:
         found.append("This report is late: the system was down, or could not make or send it in time.")
     if period.is_summary:
@@ -155,7 +172,7 @@ def _notices(facts: Facts, *, is_simulated: bool) -> list[str]:
 
 
 def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
-    total, change = _total(facts), period_return(facts)
+    total, counted = _total(facts), period_return(facts)
     if total is None:
         return [("Equity", NOT_KNOWN, "no record of this period")]
     fall = _newest_fall(facts)
@@ -163,7 +180,8 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     return [
         ("Equity", f"{usdt(total['equity_usdt'])} USDT", f"at the close of {day_of(total['last_day_ms'])}"),
         ("Result", f"{usdt(profit, is_signed=True)} USDT" if profit is not None else NOT_KNOWN,
-         f"{percent(change, is_signed=True)} without flows" if change is not None else "return not known"),
+         "return not known" if counted is None else f"{percent(counted.value, is_signed=True)} without flows"
+         f"{'' if counted.since is None else f', since the close of {date_of(counted.since)}'}"),
         ("Drawdown", NOT_KNOWN if fall is None else percent(fall), "below the highest close so far"),
         ("Flows", f"{usdt(total['flow_usdt'], is_signed=True)} USDT", "paid in less withdrawn"),
     ]  # fmt: skip
@@ -185,33 +203,22 @@ def _performance_text(facts: Facts) -> str:
 
 
 def _expected(facts: Facts) -> Section:
-    items: list[str] = []
-    if facts.overview is None:
-        items.append(
-            "The state of the system could not be read when this report was made: the command eternal status shows it."
-        )
-    else:
-        items += [str(reason) for reason in facts.overview["health"]["reasons"]]
-        items += [
-            f"{engine['name']} is {engine['risk_state']} ({engine['risk_scope']}): {_short(engine['risk_reason'])}"
-            for engine in facts.overview["engines"]
-            if engine["risk_state"] != RiskStateName.NORMAL
-            and not any(engine["risk_scope"] in str(reason) for reason in facts.overview["health"]["reasons"])
-        ]
-    waiting = [row for row in facts.open_alerts if row["severity"] != "info"]
-    items += [
-        f"Open alert {row['alert_id']} ({row['severity']}): {row['title']}. {_short(row['text'])}"
-        for row in waiting[:MOST_ROWS]
+    """By the rule of console and command line (`api.wording.expected`)."""
+    title = "What is expected of you"
+    expected = expected_of([UNREAD], [], facts.open_alerts) if facts.overview is None else facts.overview["expected"]
+    if not expected["items"]:
+        return Section(title, "Nothing. All was well when this report was made.")
+    items = [
+        _short(one["text"] if one["alert_id"] is None else f"Open alert {one['alert_id']}: {one['text']}")
+        for one in expected["items"]
     ]
-    if len(waiting) > MOST_ROWS:
-        items.append(f"{len(waiting) - MOST_ROWS} more open alerts: see the console.")
-    if not items:
-        return Section("What is expected of you", "Nothing. All was well when this report was made.")
-    return Section("What is expected of you", "As it was when this report was made:", _unique(items), is_urgent=True)
-
-
-def _unique(items: Sequence[str]) -> list[str]:
-    return list(dict.fromkeys(items))
+    if len(items) > MOST_ROWS:
+        items = [*items[:MOST_ROWS], f"{len(items) - MOST_ROWS} more: see the console."]
+    is_urgent = expected["urgency"] == ACT
+    text = "As it was when this report was made:"
+    if not is_urgent:
+        text = f"{text[:-1]}, nothing of it urgent:"
+    return Section(title, text, items, is_urgent=is_urgent)
 
 
 def _engines(facts: Facts) -> Section:

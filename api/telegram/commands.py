@@ -41,7 +41,7 @@ ELSEWHERE = frozenset({"normal", "reset"})
 COMMANDS: dict[str, Command] = {
     "status": Command("", "health, market time, engines, what is expected of you"),
     "equity": Command("", "equity of every engine and of the whole"),
-    "positions": Command("", "derivative positions with stop and distance"),
+    "positions": Command("", "what is held: derivative positions with stop and distance, coins and cash"),
     "orders": Command("", "open orders"),
     "why": Command("ID", "why an order exists, from its first cause"),
     "pause": _control("pause"),

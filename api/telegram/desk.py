@@ -27,7 +27,7 @@ from api.telegram import texts
 from api.telegram.codes import CodeRefused, Codes, Place
 from api.telegram.commands import COMMANDS, CONFIRM, HELP, Asked, Unreadable, listed, read
 from api.views.arguments import BadValueError, UnknownNameError
-from api.views.lists import OPEN_ANY, WAITING
+from api.views.lists import OPEN_ANY
 from api.views.reading import DatabaseAwayError, PageRequest, Row
 from infra.database.reading.reader import QueryUnavailableError
 from statemachines.limits.operator_scopes import RESTRICTS
@@ -156,12 +156,13 @@ class Desk:
         service = self._service
         match asked.name:
             case "status":
-                return texts.status(await service.overview(), await self._waiting_alerts())
+                return texts.status(await service.overview())
             case "equity":
                 portfolio = await service.money.portfolio()
                 return texts.equity(portfolio, (await service.money.equity(asked=PageRequest(limit=50)))["rows"])
             case "positions":
-                return texts.positions(await service.money.positions(), await self._market_ms())
+                portfolio = await service.money.portfolio()
+                return texts.positions(await service.money.positions(), portfolio, await self._market_ms())
             case "orders":
                 found = await service.lists.orders(state=OPEN_ANY, asked=PageRequest(limit=texts.MOST_LINES))
                 return texts.orders(found["rows"], await self._market_ms())
@@ -206,14 +207,6 @@ class Desk:
             return await self._service.preview.control(asked.command.action, asked.subject)
         except DatabaseAwayError:
             return None
-
-    async def _waiting_alerts(self) -> list[Row] | None:
-        try:
-            found = await self._service.lists.alerts(PageRequest(limit=texts.MOST_LINES), WAITING)
-        except DatabaseAwayError:
-            return None
-        rows: list[Row] = found["rows"]
-        return rows
 
     async def _market_ms(self) -> int | None:
         market_ms: int | None = (await self._service.overview())["market"]["market_ms"]

@@ -19,6 +19,8 @@ from telegram.error import Conflict, Forbidden, InvalidToken, RetryAfter, Telegr
 from telegram.request import HTTPXRequest
 
 from api.telegram.desk import Incoming, NotCommittedError
+from infra.notifications.http import client_proxy
+from infra.proxy import ProxyAddress
 
 _log = logging.getLogger(__name__)
 
@@ -52,20 +54,22 @@ class Answering(Protocol):
     async def answer(self, incoming: Incoming) -> str | None: ...
 
 
-def make_bot(token: str, api_url: str) -> Bot:
+def make_bot(token: str, api_url: str, proxy: ProxyAddress | None = None) -> Bot:
     """A bot of its own connections. Its address holds the token, so no library may log the calls."""
     for name in ("httpx", "httpcore", "telegram"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return Bot(token, f"{api_url.rstrip('/')}/bot", request=_request(), get_updates_request=_request())
+    way = client_proxy(api_url, proxy)
+    return Bot(token, f"{api_url.rstrip('/')}/bot", request=_request(way), get_updates_request=_request(way))
 
 
-def _request() -> HTTPXRequest:
+def _request(proxy: str | None) -> HTTPXRequest:
     return HTTPXRequest(
         connect_timeout=ANSWER_S,
         read_timeout=ANSWER_S,
         write_timeout=ANSWER_S,
         pool_timeout=ANSWER_S,
         httpx_kwargs={"trust_env": False},
+        proxy=proxy,
     )
 
 

@@ -10,6 +10,9 @@ from typing import Any
 from api.json_values import time_of
 from api.telegram.codes import CODE_S
 from api.telegram.commands import CONFIRM, Asked
+from api.wording.expected import sentence_of
+from api.wording.holdings import QUOTE, holdings_of
+from api.wording.story import heading, story_of
 from statemachines.risk.machine import RiskStateName
 
 Row = Mapping[str, Any]
@@ -50,11 +53,11 @@ def market_time(market_ms: int | None) -> str:
     return f"Market time: {UNKNOWN if not market_ms else time_of(market_ms)}"
 
 
-def status(overview: Row, alerts: Sequence[Row] | None) -> str:
-    """Health, what is expected, engines. `alerts`: those that wait for a person; None: they cannot be read."""
-    health, market = overview["health"], overview["market"]
+def status(overview: Row) -> str:
+    """What is expected of the person first; then equity and the engines."""
+    expected, market = overview["expected"], overview["market"]
     label = f" ({market['label']})" if market.get("label") else ""
-    lines = ["All is well." if health["ok"] else "Not well:", *(f"- {reason}" for reason in health["reasons"])]
+    lines = [sentence_of(expected), *(f"- {_expectation(one)}" for one in expected["items"])]
     lines += ["", f"Equity {money(overview['equity_usdt'])}", market_time(market["market_ms"]) + label, ""]
     for engine in overview["engines"]:
         state, own = engine["risk_state"], engine["component"]
@@ -62,15 +65,11 @@ def status(overview: Row, alerts: Sequence[Row] | None) -> str:
             mark for mark, is_shown in ((state, state != RiskStateName.NORMAL), (own, own != "RUNNING")) if is_shown
         ]
         lines.append(f"{engine['name']}: {money(engine['equity_usdt'])}; {', '.join([*marks, engine['state']])}")
-    lines.append("")
-    if alerts is None:
-        lines.append("Open alerts cannot be read just now.")
-    elif alerts:
-        lines.append(f"{len(alerts)} open alerts that are not acknowledged:")
-        lines += [f"- {row['alert_id']} {row['severity']}: {row['title']}" for row in alerts]
-    else:
-        lines.append("No open alert waits for you.")
     return bounded(lines)
+
+
+def _expectation(one: Row) -> str:
+    return str(one["text"]) if one["alert_id"] is None else f"{one['alert_id']}: {one['text']}"
 
 
 def equity(portfolio: Row, days: Sequence[Row]) -> str:
@@ -87,11 +86,11 @@ def equity(portfolio: Row, days: Sequence[Row]) -> str:
     return bounded(lines)
 
 
-def positions(rows: Sequence[Row], market_ms: int | None) -> str:
-    """Derivative positions."""
-    if not rows:
-        return bounded(["No derivative position is open.", market_time(market_ms)])
+def positions(rows: Sequence[Row], portfolio: Row, market_ms: int | None) -> str:
+    """Derivative positions, and coins and cash of every account."""
     lines = [market_time(market_ms)]
+    if not rows:
+        lines += ["", "No derivative position is open."]
     for row in rows:
         lines += [
             "",
@@ -99,6 +98,14 @@ def positions(rows: Sequence[Row], market_ms: int | None) -> str:
             f"  mark {_price(row['mark_price'])}, unrealised {money(row['unrealised_pnl_usdt'])}",
             f"  stop {_stop(row)}; liquidation {_liquidation(row['liquidation_price'])}",
         ]
+    held = holdings_of(portfolio)
+    if held:
+        lines += ["", f"Coins and cash at the prices of {time_of(portfolio['market_ms'])}:"]
+    for one in held:
+        if one.coin == QUOTE:
+            lines.append(f"{one.account}: {money(one.amount)} cash")
+        else:
+            lines.append(f"{one.account}: {one.amount.normalize():f} {one.coin}, worth {money(one.value_usdt)}")
     return bounded(lines)
 
 
@@ -118,16 +125,15 @@ def orders(rows: Sequence[Row], market_ms: int | None) -> str:
 
 
 def why(chain: Sequence[Row]) -> str:
-    """The chain of an order from its first cause."""
-    lines = []
-    for link in chain:
-        at = "" if not link["market_ms"] else f" · {time_of(link['market_ms'], with_seconds=True)}"
-        lines.append(f"{link['kind']} ({link['sender']}){at}")
-        lines += [f"  {line['machine']}: {line['reason']}" for line in link.get("decisions", ()) if line["reason"]]
-    order = chain[-1]["body"]
-    lines += ["", f"{order['side']} {order['quantity']} {order['symbol']}: {order['state']}, filled "
-                  f"{order['filled_quantity']}. Times are market time."]  # fmt: skip
-    return bounded(lines)
+    """What led to an order, from its first cause."""
+    lines = [f"{heading(chain)}."]
+    before = None
+    for event in story_of(chain):
+        if event.at_ms and event.at_ms != before:
+            lines += ["", time_of(event.at_ms, with_seconds=True)]
+            before = event.at_ms
+        lines += [f"{event.kind}: {event.text}", *([f"  {event.why}"] if event.why else [])]
+    return bounded([*lines, "", "Times are market time."])
 
 
 def asks_for_code(asked: Asked, code: str, effect: Row | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from api import machines
 from api.views.arguments import LINK_ID, BadValueError, UnknownNameError, identifier, one_of
 from api.views.reading import PageRequest, Reading, Row
+from api.wording.alerts import Tracks, with_present
 from infra.database.queries import Queries
-from infra.database.reading import alerts, decisions, paging
+from infra.database.reading import alerts, decisions, money, paging
 from infra.database.reading.paging import Place, Span
 from statemachines.execution.orders.child_order_machine import OrderState
 from statemachines.messages.kinds import BODIES
@@ -28,6 +29,12 @@ ALERT_STATES = frozenset({"open", "changed", "ended", STANDING})
 ALERTING = frozenset({*map(str, ActorName), str(Foundation.DEAD_MAN)})
 """Who raises alerts."""
 DECISION_KINDS = frozenset({"transition", "remark"})
+
+
+def tracks_of(queries: Queries) -> Tracks:
+    """The risk manager's track record of each group (RM-3)."""
+    rows = queries.rows(money.TRACKS)
+    return rows[0]["tracks"] if rows else {}
 
 
 def actor_name(name: str) -> str:
@@ -64,8 +71,7 @@ class Lists:
     ) -> Row:
         """The actor's changes of state: of the machine of this key, of this table, or all."""
         known, which = actor_name(name), identifier("machine", machine)
-        if machine_table is not None and machine_table not in machines.MACHINES:
-            raise UnknownNameError("machine_table", machine_table, machines.MACHINES)
+        one_of("machine_table", machine_table, machines.MACHINES)
         return await self._reading.page(
             paging.JOURNAL,
             asked,
@@ -81,8 +87,7 @@ class Lists:
 
     async def decisions(self, sought: decisions.Sought, asked: PageRequest = NEWEST) -> Row:
         """What all actors decided, one stream."""
-        if sought.actor is not None:
-            actor_name(sought.actor)
+        one_of("actor", sought.actor, ACTORS)
         one_of("kind", sought.kind, DECISION_KINDS)
         for name in ("machine", "state", "trace"):
             identifier(name, getattr(sought, name))
@@ -167,9 +172,11 @@ class Lists:
         one_of("severity", sought.severity, SEVERITIES)
         one_of("state", sought.state, ALERT_STATES)
         one_of("actor", sought.actor, ALERTING)
-        return await self._reading.page(
+        found = await self._reading.page(
             paging.ALERTS, asked, lambda start, size, span: self._queries.alerts(start, size, span, sought)
         )
+        tracks = await self._reading.read(lambda: tracks_of(self._queries)) if found["rows"] else {}
+        return {**found, "rows": with_present(found["rows"], tracks)}
 
     async def summaries(self, asked: PageRequest = NEWEST) -> Row:
         """Daily summaries (OR-3)."""

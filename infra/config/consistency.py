@@ -10,7 +10,7 @@ from infra.config.engines import parameters_of
 from statemachines.limits.funding_rates import EIGHT_HOURS_MIN
 from statemachines.limits.parameter_checks import in_words
 from statemachines.market_data.parameters import MarketDataParameters
-from statemachines.orchestration.capital import SYMBOL
+from statemachines.orchestration.parameters import SYMBOL
 from statemachines.parameters import section_of
 from statemachines.trend.parameters import TrendParameters
 from statemachines.values import ACCOUNT_OF, DAILY, LINEAR, SPOT, ActorName

@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from infra.addresses import is_loopback
-from infra.config.sections import HttpAddress, Section, ServerHost
+from infra.config.sections import HttpAddress, ProxyUrl, Section, ServerHost
+from infra.proxy import ProxyAddress, proxy_address
 from statemachines.limits.parameter_checks import Distinct
 from statemachines.notifications.message import ChannelName
 from statemachines.notifications.parameters import ZONE_FORM, NotificationRules
@@ -231,11 +232,22 @@ class NotificationsConfig(Section):
     webhook: WebhookConfig = WebhookConfig()
     """Messages as signed JSON (IF-4)."""
 
+    proxy_url: ProxyUrl | None = Field(default=None, examples=["http://proxy.example:3128"])
+    """The proxy for Telegram, PagerDuty and webhook; not set, that of live.proxy_url. Mail never goes by a proxy, nor
+    does anything on this machine (DE-3)."""
+
     rules: NotificationRules = NotificationRules()
     """What goes where, when, and how often (RM-5)."""
 
     reports: ReportRules = ReportRules()
     """Daily and monthly reports by e-mail (IF-4)."""
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _is_a_proxy(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            proxy_address(url.get_secret_value())
+        return url
 
     @model_validator(mode="after")
     def _has_a_zone(self) -> NotificationsConfig:
@@ -255,17 +267,23 @@ class NotificationsConfig(Section):
         """The channels that are on."""
         return tuple(name for name in ChannelName if getattr(self, name).is_on)
 
-    def opened(self, *channels: ChannelName) -> dict[str, dict[str, Any]]:
+    def opened(self, *channels: ChannelName, proxy: SecretStr | None = None) -> dict[str, Any]:
         """The settings of channels with their secrets in the open, for the process that uses them: never to be stored
-        or shown. Channels that are off are left out."""
-        return {str(name): _open(getattr(self, name)) for name in channels if name in self.channels}
+        or shown. Channels that are off are left out. `proxy`: the one to use when none of our own is set."""
+        found: dict[str, Any] = {str(name): _open(getattr(self, name)) for name in channels if name in self.channels}
+        url = self.proxy_url or proxy
+        return {**found, "proxy_url": url.get_secret_value()} if found and url is not None else found
+
+    def proxy(self) -> ProxyAddress | None:
+        """The configured proxy."""
+        return None if self.proxy_url is None else proxy_address(self.proxy_url.get_secret_value())
 
     def without_channels(self) -> NotificationsConfig:
         """For processes that use no channel. Without e-mail there are no reports."""
         return NotificationsConfig(rules=self.rules, reports=self.reports if self.email.is_on else NONE)
 
 
-def restored(opened: Mapping[str, Mapping[str, Any]]) -> NotificationsConfig:
+def restored(opened: Mapping[str, Any]) -> NotificationsConfig:
     """What `opened` made of the channels, at the other end."""
     return NotificationsConfig.model_validate(opened)
 

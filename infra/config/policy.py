@@ -2,25 +2,21 @@
 
 Only these can be changed by `eternal policy`; where the system runs, its keys and its ports stay in the configuration.
 A policy is a document of JSON values as `EternalConfig.public` shows them, and is validated as a part of the whole
-configuration: by the same models, bounds and demands of one section on another.
+configuration: by the same models, bounds and demands of one section on another. Those are loaded when a policy is
+validated: showing and comparing versions needs none of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import ValidationError
-
-from infra.config.errors import explain
-from infra.config.fields import facts_of
-from infra.config.load import parse_setting
-from infra.config.model import EternalConfig
-from infra.config.names import canonical
-from infra.config.shared import model_at, refusals
 from infra.config.sources import merged
 from infra.faults import ConfigurationError
+
+if TYPE_CHECKING:
+    from infra.config.model import EternalConfig
 
 SECTIONS = ("engines", "risk", "orders", "orchestrator")
 """Limits, weights and the engines' parameters."""
@@ -50,6 +46,8 @@ class Setting(NamedTuple):
 def settings_of(config: EternalConfig) -> list[Setting]:
     """Every setting of the policy, in the order of the sections; of a table of values each entry, and the table itself
     where it has none yet."""
+    from infra.config.fields import facts_of
+
     document = policy_of(config)
     facts = facts_of(config)
     chosen = {one.path[0]: one for one in facts.sections if one.path[0] in SECTIONS}
@@ -79,6 +77,11 @@ def with_policy(config: EternalConfig, policy: Policy, origin: str) -> EternalCo
     Raises:
         ConfigurationError: it is none that this configuration could hold; one sentence per problem.
     """
+    from pydantic import ValidationError
+
+    from infra.config.errors import explain
+    from infra.config.model import EternalConfig
+
     if foreign := sorted(set(policy) - set(SECTIONS)):
         raise ConfigurationError(
             [f"{one} (set in {origin}) is refused: a policy has the sections {', '.join(SECTIONS)}." for one in foreign]
@@ -94,6 +97,9 @@ def with_policy(config: EternalConfig, policy: Policy, origin: str) -> EternalCo
 def _over(own: Mapping[str, Any], policy: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[str, Any]:
     """The policy over the configuration's own. A table of values, as weights by coin, is one setting: the policy's as a
     whole, since a coin that it does not name has no weight in it."""
+    from infra.config.model import EternalConfig
+    from infra.config.shared import model_at
+
     result = dict(own)
     for name, value in policy.items():
         here, old = (*path, name), own.get(name)
@@ -112,6 +118,11 @@ def changed(
     Raises:
         ConfigurationError: a setting is none of a policy, or is refused; one sentence per problem.
     """
+    from infra.config.load import parse_setting
+    from infra.config.model import EternalConfig
+    from infra.config.names import canonical
+    from infra.config.shared import refusals
+
     given: dict[str, Any] = {}
     for setting in settings:
         given = merged(given, canonical(parse_setting(setting), origin))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,32 +10,14 @@ import psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from actors.runtime.ports import StoreUnavailableError
 from infra.database.connection import connect
 from infra.database.migrations import upgrade
-from infra.database.outage import outage_of, reason_of
-from infra.database.roles import (
-    APPLICATION,
-    READER,
-    RETENTION,
-    ROLES,
-    DatabaseRolesError,
-    as_login,
-    as_role,
-    may_make_roles,
-    own_logins,
-    secure,
-    weaknesses,
-)
+from infra.database.outage import DatabaseUnreachableError, reason_of
+from infra.database.roles import DatabaseRolesError, as_login, as_role, may_make_roles, own_logins, secure, weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
-from infra.database.urls import psycopg_url, shown_url
-from infra.faults import OperatorError
+from infra.database.urls import APPLICATION, READER, RETENTION, ROLES, psycopg_url, shown_url
 
 LOG = logging.getLogger(__name__)
-
-
-class DatabaseUnreachableError(OperatorError):
-    """The database that DATABASE_URL names does not answer or refuses the login; the text never shows the password."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,30 +43,6 @@ class Database:
         """Stop our own server; the last thing that stops."""
         if self.server is not None:
             self.server.stop()
-
-
-@contextmanager
-def told_as_sentence() -> Iterator[None]:
-    """What the database refuses during the start because of an outage is reported as one.
-
-    Raises:
-        DatabaseUnreachableError: in place of the driver's error.
-    """
-    try:
-        yield
-    except StoreUnavailableError as error:
-        raise _unreachable(error.what, error.why) from error
-    except psycopg.Error as error:
-        outage = outage_of(error)
-        if outage is None:
-            raise
-        raise _unreachable(outage, reason_of(error)) from error
-
-
-def _unreachable(what: str, why: str) -> DatabaseUnreachableError:
-    return DatabaseUnreachableError(
-        f"The database {what}: {why}. Nothing was started; see what else uses that database, and start again."
-    )
 
 
 def open_database(

@@ -8,6 +8,7 @@ The plan, by market time, so that it holds for decades:
 | switches and their trips | unlimited | - |
 | journal | `journal_months` whole months | `journal-YYYY-MM.jsonl.gz`, one decision per line |
 | outbox (only what every recipient has acknowledged) | `messages_days` | `outbox-YYYY-MM.jsonl.gz`, likewise |
+| deliveries (only ended ones; newest reports stay) | `messages_days` | `deliveries-YYYY-MM.jsonl.gz`, likewise |
 | exchange_calls (only answered ones) | `messages_days` | `exchange_calls-YYYY-MM.jsonl.gz`, likewise |
 | known ids | `known_days` | dropped; the exchange never repeats a fact that late |
 | portfolio versions | all for `portfolio_days` | the last one of each market day |
@@ -45,8 +46,8 @@ class RetentionPolicy(ParameterModel):
     """Whole months of the journal; older ones become archive files (P5)."""
 
     messages_days: int = Field(default=90, ge=1, le=36_500)
-    """Messages that every recipient has acknowledged and requests that are answered; older ones become archive files
-    (P5)."""
+    """Messages that every recipient has acknowledged, requests that are answered and messages to people that are
+    delivered or given up; older ones become archive files (P5)."""
 
     known_days: int = Field(default=90, ge=8, le=36_500)  # the exchange's look-up windows are 7 days
     """Ids of facts that are remembered against a repetition; older ones are dropped (EX-2)."""
@@ -66,6 +67,14 @@ class RetentionReport:
 ACKNOWLEDGED_BY_ALL: LiteralString = """NOT EXISTS (
     SELECT FROM unnest(t.recipients) AS name, actors a
     WHERE a.actor = t.sender AND coalesce((a.acknowledged ->> name)::bigint, 0) < t.seq)"""
+
+DELIVERED: LiteralString = """t.ended_at IS NOT NULL
+    AND t.number < (SELECT max(number) FROM deliveries)
+    AND (t.kind <> 'report' OR EXISTS (
+        SELECT FROM deliveries AS later WHERE later.kind = 'report' AND later.number > t.number
+        AND split_part(later.delivery_id, ':', 2) = split_part(t.delivery_id, ':', 2)))"""
+"""An unfinished message stays, however old. So do the newest one, by whose number the next is counted, and the newest
+report of each kind (`daily`, `monthly`: the second part of the id): which reports were sent is read from these rows."""
 
 KNOWN: LiteralString = "DELETE FROM known_ids WHERE market_ms < %s"
 
@@ -92,6 +101,7 @@ def retain(url: str, archive: Path, now_ms: int, policy: RetentionPolicy) -> Ret
         _archive(
             connection, archive, "exchange_calls", "status = 'ANSWERED'", "commit_no, position", messages_before, report
         )
+        _archive(connection, archive, "deliveries", DELIVERED, "number", messages_before, report)
         known = connection.execute(KNOWN, (now_ms - policy.known_days * DAY_MS,))
         report.removed["known_ids"] = known.rowcount
         portfolios = connection.execute(PORTFOLIOS, (now_ms - policy.portfolio_days * DAY_MS,))

@@ -25,13 +25,8 @@ from sqlalchemy.engine import make_url
 
 from infra.database.connection import connect
 from infra.database.schema import METADATA
-from infra.database.urls import psycopg_url
+from infra.database.urls import APPLICATION, RETENTION, ROLES, psycopg_url
 from infra.faults import OperatorError
-
-APPLICATION = "eternal_app"
-RETENTION = "eternal_retention"
-READER = "eternal_reader"
-ROLES = (APPLICATION, RETENTION, READER)
 
 APPEND_ONLY = frozenset(
     {"journal", "postings", "posting_lines", "executions", "config_versions", "policy_versions"}
@@ -46,7 +41,7 @@ REPLACED = frozenset(
 )
 """Tables whose rows the application replaces by a newer version; into every other one it only inserts."""
 
-ARCHIVED = frozenset({"journal", "outbox", "exchange_calls", "known_ids", "portfolio_versions"})
+ARCHIVED = frozenset({"journal", "outbox", "exchange_calls", "known_ids", "portfolio_versions", "deliveries"})
 """Tables from which retention deletes."""
 
 _ROLES_LOCK = 7_315_004

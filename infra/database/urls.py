@@ -6,6 +6,12 @@ from urllib.parse import SplitResult, urlsplit
 
 from infra.faults import OperatorError
 
+APPLICATION = "eternal_app"
+RETENTION = "eternal_retention"
+READER = "eternal_reader"
+ROLES = (APPLICATION, RETENTION, READER)
+"""The roles that log in (`infra.database.roles` makes them)."""
+
 ALLOWED = ("postgresql", "postgres", "postgresql+psycopg")
 
 

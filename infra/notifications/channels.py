@@ -19,7 +19,7 @@ def _made(name: ChannelName, config: NotificationsConfig, installation: str) -> 
         case ChannelName.TELEGRAM:
             from infra.notifications.telegram import TelegramChannel
 
-            return TelegramChannel(config.telegram)
+            return TelegramChannel(config.telegram, config.proxy())
         case ChannelName.EMAIL:
             from infra.notifications.email import EmailChannel
 
@@ -27,8 +27,8 @@ def _made(name: ChannelName, config: NotificationsConfig, installation: str) -> 
         case ChannelName.PAGERDUTY:
             from infra.notifications.pagerduty import PagerDutyChannel
 
-            return PagerDutyChannel(config.pagerduty)
+            return PagerDutyChannel(config.pagerduty, config.proxy())
         case ChannelName.WEBHOOK:
             from infra.notifications.webhook import WebhookChannel
 
-            return WebhookChannel(config.webhook, installation)
+            return WebhookChannel(config.webhook, installation, proxy=config.proxy())

@@ -21,6 +21,8 @@ TIMEOUT_S = 20.0
 MOST_OF_SUBJECT = 180
 PERMANENT = range(500, 600)
 NAME = "Eternal Engine"
+MOST_CAUSES = 8
+"""Errors behind an error that are looked at."""
 
 
 class EmailChannel:
@@ -66,12 +68,27 @@ class EmailChannel:
             return TryAgain(f"{config.host} did not answer in time; whether the message arrived is not known")
         except aiosmtplib.SMTPResponseException as error:
             return TryAgain(f"{config.host} answered with code {error.code}")
-        except ssl.SSLError as error:
-            return TryAgain(f"{config.host}: the connection cannot be encrypted ({error.reason or 'TLS'})")
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return TryAgain(f"{config.host}:{config.port} cannot be used ({type(error).__name__})")
+            return TryAgain(f"{config.host}{_unusable(error, config.port)}")
         taken = len(config.to or ()) - len(refused)
         return Delivered(shortened(f"{taken} of {len(config.to or ())} recipients; {answer}", 200))
+
+
+def _unusable(error: Exception, port: int) -> str:
+    """Why there was no connection, or none that is encrypted with a good certificate: then nothing was sent."""
+    causes: list[BaseException] = [error]
+    while len(causes) < MOST_CAUSES and (cause := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(cause)
+    for one in causes:
+        if isinstance(one, ssl.SSLCertVerificationError):
+            return f": its certificate is refused ({one.verify_message.rstrip('.')}); nothing was sent"
+    for one in causes:
+        if isinstance(one, ssl.SSLError):
+            why = (one.reason or "TLS").replace("_", " ").lower()
+            return f": the connection cannot be encrypted ({why}); nothing was sent"
+    if "STARTTLS" in str(error):
+        return ": the connection cannot be encrypted (it does not offer STARTTLS); nothing was sent"
+    return f":{port} cannot be used ({type(error).__name__})"
 
 
 def _by_code(code: int, reason: str, *, of_message: bool) -> Outcome:

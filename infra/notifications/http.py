@@ -13,6 +13,7 @@ import httpx
 import orjson
 
 from infra.notifications.asynchronous import finished
+from infra.proxy import ProxyAddress, proxy_for
 from statemachines.notifications.message import Delivered, Outcome, RefusedForGood, TryAgain
 from statemachines.notifications.plain import one_line, shortened
 
@@ -26,18 +27,24 @@ REFUSALS = frozenset({400, 413, 415, 422})
 
 
 def post(
-    url: str, body: bytes, headers: Mapping[str, str], receiver: str, secrets: Collection[str]
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    receiver: str,
+    secrets: Collection[str],
+    proxy: ProxyAddress | None = None,
 ) -> tuple[Outcome, Any]:
     """What came of it, and the answer if it is JSON. No redirect is followed: it could lead to another receiver.
 
     `secrets` are not quoted, whatever the receiver says.
     """
     answers: list[Any] = []
+    way = client_proxy(url, proxy)
 
     async def send() -> Outcome:
         try:
             async with (
-                httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False) as client,
+                httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, follow_redirects=False, proxy=way) as client,
                 client.stream("POST", url, content=body, headers=dict(headers)) as response,
             ):
                 content = bytearray()
@@ -47,6 +54,8 @@ def post(
                         break
                 answers.append(_json(bytes(content)))
                 return judged(response.status_code, response.headers.get("retry-after"), receiver, answers[0], secrets)
+        except httpx.ProxyError:
+            return TryAgain(f"{receiver} cannot be reached: the proxy refuses the connection")
         except httpx.TimeoutException:
             return TryAgain(f"{receiver} did not answer in time; whether the message arrived is not known")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -54,6 +63,12 @@ def post(
 
     outcome = finished(send())
     return outcome, answers[0] if answers else None
+
+
+def client_proxy(url: str, proxy: ProxyAddress | None) -> str | None:
+    """The proxy as httpx takes it, with its login; None where none is used: to this machine."""
+    way = proxy_for(url, proxy)
+    return None if way is None else way.url
 
 
 def judged(status: int, retry_after: str | None, receiver: str, answer: Any, secrets: Collection[str] = ()) -> Outcome:

@@ -9,6 +9,7 @@ import orjson
 from infra.config.notifications import PagerDutyConfig
 from infra.notifications.http import hidden, post
 from infra.notifications.text import footing, paragraph
+from infra.proxy import ProxyAddress
 from statemachines.notifications.message import Action, Delivered, Message, Outcome, Part, TryAgain
 from statemachines.notifications.plain import one_line, shortened
 
@@ -27,10 +28,10 @@ MOST_OF_SUMMARY, MOST_OF_KEY, MOST_OF_TEXT = 1_024, 255, 8_000
 class PagerDutyChannel:
     """One event per message (`message.GROUPS`)."""
 
-    def __init__(self, config: PagerDutyConfig) -> None:
+    def __init__(self, config: PagerDutyConfig, proxy: ProxyAddress | None = None) -> None:
         assert config.routing_key is not None
         self._key = config.routing_key.get_secret_value()
-        self._url = config.url + PATH
+        self._url, self._proxy = config.url + PATH, proxy
 
     def __repr__(self) -> str:
         return "PagerDutyChannel()"
@@ -39,7 +40,9 @@ class PagerDutyChannel:
         """Send the event of its one alert."""
         (part,) = message.parts
         body = orjson.dumps(event(part, self._key))
-        outcome, answer = post(self._url, body, {"content-type": "application/json"}, "PagerDuty", [self._key])
+        outcome, answer = post(
+            self._url, body, {"content-type": "application/json"}, "PagerDuty", [self._key], self._proxy
+        )
         if not isinstance(outcome, Delivered):
             return outcome
         # A proxy's page of HTML with status 200 is no acceptance.

@@ -22,7 +22,9 @@ from telegram.request import HTTPXRequest
 
 from infra.config.notifications import TelegramConfig
 from infra.notifications.asynchronous import finished
+from infra.notifications.http import client_proxy
 from infra.notifications.text import footing, heading, left_out, paragraph
+from infra.proxy import ProxyAddress
 from statemachines.notifications.message import Delivered, Message, Outcome, Part, RefusedForGood, TryAgain
 from statemachines.notifications.plain import one_line, shortened
 
@@ -47,10 +49,11 @@ _Had = tuple[str, str, str, str]
 class TelegramChannel:
     """Sends to every chat. A chat that has an alert is not sent it again when another one fails."""
 
-    def __init__(self, config: TelegramConfig) -> None:
+    def __init__(self, config: TelegramConfig, proxy: ProxyAddress | None = None) -> None:
         assert config.bot_token is not None
         self._token = config.bot_token.get_secret_value()
         self._base_url = f"{config.api_url}/bot"
+        self._proxy = client_proxy(config.api_url, proxy)
         self._chats = config.chat_ids or ()
         self._sent: dict[_Had, str] = {}
 
@@ -62,13 +65,14 @@ class TelegramChannel:
         return finished(self._send(message))
 
     async def _send(self, message: Message) -> Outcome:
-        # The client ignores proxy variables: what stands before it would see the token.
+        # The client ignores proxy variables; the configured proxy only carries the encrypted connection.
         request = HTTPXRequest(
             connection_pool_size=1,
             connect_timeout=TIMEOUT_S,
             read_timeout=TIMEOUT_S,
             write_timeout=TIMEOUT_S,
             httpx_kwargs={"trust_env": False},
+            proxy=self._proxy,
         )
         bot = Bot(self._token, base_url=self._base_url, request=request, get_updates_request=request)
         outcomes: dict[str, Outcome] = {}

@@ -18,6 +18,7 @@ import orjson
 from infra.config.notifications import WebhookConfig
 from infra.notifications.http import post, secrets_of
 from infra.notifications.text import paragraph
+from infra.proxy import ProxyAddress
 from statemachines.notifications.message import Message, Outcome
 from statemachines.notifications.plain import one_line
 
@@ -27,13 +28,19 @@ VERSION = 1
 class WebhookChannel:
     """One request per message."""
 
-    def __init__(self, config: WebhookConfig, installation: str, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        config: WebhookConfig,
+        installation: str,
+        now_s: Callable[[], float] = time.time,
+        proxy: ProxyAddress | None = None,
+    ) -> None:
         assert config.url is not None and config.signing_secret is not None
         self._url = config.url.get_secret_value()
         secret = config.signing_secret.get_secret_value()
         self._secret, self._secrets = secret.encode(), [*secrets_of(self._url), secret]
         self._installation = installation
-        self._now_s = now_s
+        self._now_s, self._proxy = now_s, proxy
 
     def __repr__(self) -> str:
         return "WebhookChannel()"
@@ -47,7 +54,7 @@ class WebhookChannel:
             "x-eternal-signature": signature(self._secret, stamp, body),
             "x-eternal-message": message.message_id,
         }
-        outcome, _ = post(self._url, body, headers, "the webhook", self._secrets)
+        outcome, _ = post(self._url, body, headers, "the webhook", self._secrets, self._proxy)
         return outcome
 
 

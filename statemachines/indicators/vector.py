@@ -1,6 +1,7 @@
 """Indicators over a whole series, oldest first (TR-2, D2, D4). NaN where the look-back is not filled.
 
-Wilder's averages come from TA-Lib, which seeds them with the mean of the first values (ruling D2).
+Wilder's averages come from TA-Lib, which seeds them with the mean of the first values (ruling D2). It is loaded when
+the first one is computed: it brings pandas and polars, over a second of start for commands that compute none.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import numpy as np
-import talib
 from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
@@ -21,16 +21,22 @@ DAYS_PER_YEAR = 365
 
 def sma(close: Vector, bars: int) -> Vector:
     """Simple moving average over `bars` closes (TR-2)."""
+    import talib
+
     return _empty_safe(close, lambda: talib.SMA(close, timeperiod=bars))
 
 
 def adx(high: Vector, low: Vector, close: Vector, bars: int) -> Vector:
     """Wilder's average directional index, 0 to 100 (TR-2). The first value is that of bar 2 × `bars`."""
+    import talib
+
     return _empty_safe(close, lambda: talib.ADX(high, low, close, timeperiod=bars))
 
 
 def atr(high: Vector, low: Vector, close: Vector, bars: int) -> Vector:
     """Wilder's average true range in the price's unit (TR-2). The first value is that of bar `bars` + 1."""
+    import talib
+
     return _empty_safe(close, lambda: talib.ATR(high, low, close, timeperiod=bars))
 
 

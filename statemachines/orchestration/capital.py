@@ -17,14 +17,11 @@ from statemachines.orchestration.allocation.moves import EngineMove
 from statemachines.orchestration.allocation.tracker import RegimeTracker
 from statemachines.orchestration.allocation.treasury import MACHINE, OnTheWay, Treasury
 from statemachines.orchestration.allocation.weights import by_sleeve, shares_within
-from statemachines.orchestration.parameters import OrchestratorParameters
+from statemachines.orchestration.parameters import SYMBOL, OrchestratorParameters
 from statemachines.orchestration.transfers.movement import Movement
 from statemachines.orchestration.transfers.requests import TransferRequests
 from statemachines.portfolio.equity import coin_value_usdt
 from statemachines.values import ACCOUNT_OF, DAILY, ENGINES, SLEEVE_OF, SPOT, ActorName
-
-SYMBOL = "BTCUSDT"
-"""The regime is read from BTC's daily bars of spot (D3)."""
 
 NORMAL = "NORMAL"
 ALLOCATION_SCHEMA = 1

@@ -12,6 +12,9 @@ from statemachines.orchestration.allocation.parameters import AllocationParamete
 from statemachines.parameters import EngineName, ParameterModel, Unit
 from statemachines.values import IDENTITY_OF, ActorName
 
+SYMBOL = "BTCUSDT"
+"""The regime is read from BTC's daily bars of spot (D3)."""
+
 Weight = Annotated[Decimal, Field(ge=0, le=1), Unit("fraction of the portfolio")]
 
 

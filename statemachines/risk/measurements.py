@@ -122,9 +122,15 @@ class Results:
             return []
         self.alerted.add(name)
         text = f"RM-3: {name} is {percent(fall)} below its peak (alert at {percent(limit)}). No action is taken."
+        told = (
+            f"RM-3: {name} was {fall * 100:.2f} % below its peak at the daily close at which this alert was raised; "
+            f"the limit is {limit * 100:.2f} %. No rule acts on it: {name} sells nothing and keeps to its plan. "
+            "Nothing is required of you; if you want less risk, `eternal control pause` stops new purchases, and the "
+            f"policy sets the weights. The alert ends at a fall of {limit * 100:.2f} % or less."
+        )
         return [
             Remark(name, "drawdown_alert", text),
-            Alert("warning", f"{name} has fallen", text, f"drawdown:{name}"),
+            Alert("warning", f"{name} has fallen by more than {limit * 100:.0f} %", told, f"drawdown:{name}"),
         ]
 
     def _judge_fall(self, portfolio: Portfolio, book: AccountHoldings, close_ms: int) -> Commands:

@@ -24,7 +24,7 @@ from api.launch.system import System
 from infra.config import EternalConfig
 from infra.config.sections import ApiConfig
 from infra.data_folder import claim_data_folder
-from infra.database.launch import DatabaseUnreachableError, told_as_sentence
+from infra.database.outage import DatabaseUnreachableError, told_as_sentence
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
 from tests.waiting import until
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.health import Limits, limits_for, reasons
+from api.health import REPAIRED, Limits, limits_for, reasons, troubles
 from api.snapshot import Snapshot
 
 LIMITS = Limits(snapshot_s=5, commit_s=60, heartbeat_s=30)
@@ -63,7 +63,7 @@ def component(**changes: Any) -> dict[str, Any]:
         (Snapshot(status(), 9.0), "last answer is 9 s old"),
         (Snapshot(status(booted=False, boot_error="no database"), 0.1), "has not begun yet: no database"),
         (Snapshot(status(orchestrator={"state": "FENCED"}), 0.1), "The orchestrator itself is FENCED."),
-        (Snapshot(component(state="FAULTED", state_ru="Неисправен"), 0.1), "trend-1 is FAULTED (Неисправен)"),
+        (Snapshot(component(state="FAULTED", state_ru="Неисправен"), 0.1), "trend-1 is FAULTED."),
         (Snapshot(component(health={"stream_faults": ["private is away"]}), 0.1), "trend-1: private is away."),
         (Snapshot(status(lockstep={"state": "EXCHANGE_AWAY", "why": "gone"}), 0.1), "(EXCHANGE_AWAY): gone"),
     ],
@@ -107,3 +107,18 @@ def test_a_slow_market_may_be_silent_for_longer() -> None:
     assert limits_for(True, 86_400).commit_s > 3 * 3_600
     assert limits_for(True, 0).commit_s == 30
     assert limits_for(False, 0).commit_s == 7_200
+
+
+@pytest.mark.parametrize("state", [*sorted(REPAIRED), "FAULTED", "STOPPED"])
+def test_what_the_supervision_works_on_needs_no_person(state: str) -> None:
+    found = troubles(Snapshot(component(state=state), 0.1), ACTORS, (), "", LIMITS)
+    assert [one.heals_itself for one in found] == [state in REPAIRED]
+
+
+def test_a_start_is_no_trouble_for_a_person() -> None:
+    still = {"state": "UNSETTLED", "why": "market-data has not reported", "standing_s": 20.0}
+    first = Snapshot(status(booted=False), 0.1), Snapshot({**component(state="STARTING"), "lockstep": still}, 0.1)
+    for snapshot in first:
+        assert all(one.heals_itself for one in troubles(snapshot, ACTORS, (), "", LIMITS))
+    (one,) = troubles(Snapshot(status(lockstep=still), 0.1), ACTORS, (), "", LIMITS)
+    assert not one.heals_itself, "nothing is being started: time stands for another reason"

@@ -12,6 +12,7 @@ from api.cli.asking.options import Before, Json, Limit, Since, Until, asking
 from api.cli.asking.output import MARKET_TIME, console, indented, instant, print_json
 from api.cli.asking.way import Way
 from api.client import models
+from api.wording.values import readable
 
 STYLES = {"critical": "bold red", "warning": "yellow"}
 
@@ -118,7 +119,7 @@ def lines_of(one: models.Alert) -> list[RenderableType]:
     """An alert on lines of its own."""
     seen = "" if one["acknowledged_by"] is None else f"acknowledged by {one['acknowledged_by']}"
     note = f"{seen}: {one['acknowledged_text']}" if seen and one["acknowledged_text"] else seen
-    return [head_of(one), indented(one["text"]), *([indented(note, "dim")] if note else [])]
+    return [head_of(one), indented(readable(one["text"])), *([indented(note, "dim")] if note else [])]
 
 
 def head_of(one: models.Alert) -> Text:

@@ -24,6 +24,8 @@ from api.cli.asking.output import (
 )
 from api.cli.asking.way import Way
 from api.client import models
+from api.wording.holdings import QUOTE, Holding, holdings_of
+from api.wording.values import readable
 
 PRICE_PLACES = 4
 """Of an average over several fills, which has as many digits as the division gives; `--json` has them all."""
@@ -42,6 +44,10 @@ POSITION_COLUMNS = (
     Column("Engine"), Column("Symbol"), Column("Quantity", True), Column("Average", True), Column("Mark", True),
     Column("P&L USDT", True), Column("Stop", True), Column("To stop", True, True),
     Column("To liquidation", True), Column("Notional USDT", True, True), Column("Margin USDT", True, True),
+)  # fmt: skip
+
+HOLDING_COLUMNS = (
+    Column("Account"), Column("Coin"), Column("Amount", True), Column("Price USDT", True), Column("Value USDT", True),
 )  # fmt: skip
 
 
@@ -124,12 +130,29 @@ def fill_cells(one: models.Execution) -> list[str | Text]:
 
 @asking
 def positions(way: Way, *, as_json: Json = False) -> None:
-    """Derivative positions with profit at the mark, stop and distance to liquidation."""
-    found = way.operations.positions()
+    """What is held: coins and cash of every account, and derivative positions with profit at the mark, stop and
+    distance to liquidation."""
+    derivatives, portfolio = way.operations.positions(), way.operations.portfolio()
+    held = holdings_of(portfolio)
     if as_json:
-        print_json(found)
+        holdings = [
+            {name: None if value is None else str(value) for name, value in one._asdict().items()} for one in held
+        ]
+        print_json({"positions": derivatives, "holdings": holdings, "market_ms": portfolio["market_ms"]})
         return
-    print_list("Derivative positions, short ones negative", POSITION_COLUMNS, [position_cells(one) for one in found])
+    at = "" if portfolio["market_ms"] is None else f" at the prices of {instant(portfolio['market_ms'])}"
+    print_list(f"Coins and cash{at}", HOLDING_COLUMNS, [holding_cells(one) for one in held])
+    console().print()
+    rows = [position_cells(one) for one in derivatives]
+    print_list("Derivative positions, short ones negative", POSITION_COLUMNS, rows)
+
+
+def holding_cells(one: Holding) -> list[str | Text]:
+    """A row of `HOLDING_COLUMNS`; cash is its own value."""
+    amounts = amount(str(one.amount)) if one.coin == QUOTE else exact(str(one.amount), 8)
+    price = None if one.price is None else str(one.price)
+    value = None if one.value_usdt is None else str(one.value_usdt)
+    return [one.account, one.coin, amounts, exact(price, PRICE_PLACES), amount(value)]
 
 
 def position_cells(one: models.Position) -> list[str | Text]:
@@ -195,7 +218,7 @@ def print_decisions(
     for one in rows:
         out.print(Text.assemble(f"{instant(one['market_ms'])}  ", (f"{one['actor']} {one['machine']}", "bold"),
                                 f"  {step_of(one['trigger'], one['source'], one['dest'])}"))  # fmt: skip
-        out.print(indented(one["reason"] or UNKNOWN))
+        out.print(indented(readable(one["reason"]) or UNKNOWN))
         if with_numbers:
             out.print(indented(f"{numbers(one['data'])}\ntrace {one['trace']}".strip(), "dim"))
     if following is not None:

@@ -12,6 +12,7 @@ from api.client import models
 from api.client.errors import UnansweredError
 from api.client.running_system import OVERVIEW, Place
 from api.live_table import render
+from api.wording.expected import NONE, READ
 from infra.secrets.server import SOCKET, SecretsUnavailableError, fetch
 
 
@@ -46,8 +47,12 @@ def read_launch_overview(place: Place, why: str) -> models.Overview | None:
         answer: Mapping[str, Any] = fetch(place.data_folder / SOCKET, OVERVIEW, patience_s=0.0)
     except SecretsUnavailableError:
         return None
-    reasons = [f"The API does not answer ({why}).", *answer["health"]["reasons"]]
-    return cast(models.Overview, {**answer, "health": {"ok": False, "reasons": reasons}})
+    away = f"The API does not answer ({why.rstrip('.')}); this comes from `eternal run` itself."
+    expected = answer["expected"]
+    urgency = READ if expected["urgency"] == NONE else expected["urgency"]
+    items = [*expected["items"], {"urgency": READ, "text": away, "alert_id": None}]
+    health = {"ok": False, "reasons": [away, *answer["health"]["reasons"]]}
+    return cast(models.Overview, {**answer, "health": health, "expected": {"urgency": urgency, "items": items}})
 
 
 def _from_database(way: Way, why: str) -> models.Overview:

@@ -27,6 +27,7 @@ from api.cli.exits import sentence_of
 from api.client import models
 from api.client.errors import RefusedError, UnansweredError
 from api.client.operations import Operations
+from api.live_table import expected_lines
 from infra.faults import OperatorError
 
 T = TypeVar("T")
@@ -172,16 +173,14 @@ def frame(
 
 
 def _head(overview: models.Overview) -> list[RenderableType]:
-    market, health = overview["market"], overview["health"]
+    market = overview["market"]
     waits = "" if market["state"] in (None, "RUNNING") else f"   {market['state']}"
-    trouble = [one for one in overview["components"] if one["state"] != "RUNNING"]
     return [
         Text.assemble(
             ("Eternal Engine", "bold"), f"  {market['label']}  market time {instant(market['market_ms'])} UTC{waits}  ",
             (f"equity {amount(overview['equity_usdt'])} USDT", "bold"),
         ),
-        Text("All is well.", "green") if health["ok"] else Text(" ".join(health["reasons"]), "red"),
-        *(Text(f"{one['name']}: {one['state']} {one['reason']}", "yellow") for one in trouble),
+        *expected_lines(overview["expected"]),
     ]  # fmt: skip
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +16,7 @@ from api.cli.asking.output import print_json
 from api.cli.asking.way import Way
 from api.cli.notify.report import report
 from api.client import models
+from api.json_values import time_of
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
@@ -45,6 +48,7 @@ def test(
     """
     from api.cli.notify.trial import try_channels
 
+    typer.echo(f"Configuration: {_source(config_file)}.", err=True)
     found = try_channels(_config(settings, data, config_file), channel)
     if as_json:
         typer.echo(json.dumps([one._asdict() for one in found], indent=1))
@@ -80,17 +84,37 @@ def lines_of(status: models.NotificationStatus) -> list[str]:
     }.get(status["state"], f"The notifier is {status['state']}.")
     lines = [f"{head} {count} critical alerts stand and are not acknowledged."]
     for one in status["channels"]:
-        line = f"{one['channel']:<10} {one['state']:<8}"
-        if one["state"] != "OFF":
-            newest = one["delivered_at"] or "never"
+        is_untried = one["state"] == "WORKING" and not one["delivered"] and not one["failures"]
+        line = f"{one['channel']:<10} {'UNTRIED' if is_untried else one['state']:<8}"
+        if is_untried:
+            line += f" nothing was sent over it yet: `eternal notify test` tries it; {one['waiting']} waiting"
+        elif one["state"] != "OFF":
+            newest = "never" if one["delivered_at"] is None else wall_time(one["delivered_at"])
             line += f" {one['delivered']} delivered, newest {newest}; {one['waiting']} waiting"
         if one["failures"]:
-            line += f"; {one['failures']} failures in a row: {one['last_error']}; next try {one['next_at']}"
+            line += f"; {one['failures']} failures in a row: {one['last_error']}"
+            line += "" if one["next_at"] is None else f"; next try {wall_time(one['next_at'])}"
         lines.append(line.rstrip())
     return lines
+
+
+def wall_time(text: str) -> str:
+    """An instant of the interface (ISO 8601) as people read it everywhere, to the second."""
+    return time_of(round(datetime.fromisoformat(text).timestamp() * 1000), with_seconds=True)
 
 
 def _config(settings: list[str] | None, data: Path | None, file: Path | None) -> EternalConfig:
     from infra.config import load_config
 
     return load_config({} if data is None else {"data_folder": str(data)}, settings or (), file)
+
+
+def _source(file: Path | None) -> str:
+    """Which file the settings come from, beside environment and options."""
+    from infra.config.sources import FILE_NAME, FILE_VARIABLE, find_file
+
+    environment = {**os.environ, **({} if file is None else {FILE_VARIABLE: str(file)})}
+    found = find_file(environment)
+    if found is not None:
+        return f"the file {found.resolve()}"
+    return f"no file (there is no {FILE_NAME} here, and --config names none); environment and options alone"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.faults import OperatorError
+from infra.faults import NothingThereError
 
 if TYPE_CHECKING:
     from api.reports.facts import Facts
@@ -24,7 +24,7 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (de
 DEFAULT_FILE = Path("eternal-report.html")
 
 
-class NoReportError(OperatorError):
+class NoReportError(NothingThereError):
     """There is nothing that a report could be about."""
 
 

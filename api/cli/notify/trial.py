@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from actors.notifications.ports import ChannelPort
 from infra.config import EternalConfig
+from infra.config.notifications import restored
 from infra.faults import OperatorError
 from infra.notifications.channels import channels_of
 from statemachines.notifications.message import Action, ChannelName, Delivered, Message, Outcome, Part, RefusedForGood
@@ -41,10 +42,11 @@ def try_channels(config: EternalConfig, only: str | None = None) -> list[Tried]:
         raise NotifyError(f"channel {only} is not configured; set [notifications.{only}], see docs/operations.md.")
     if not section.channels:
         raise NotifyError("no channel is configured; set [notifications], see docs/operations.md. Nothing was sent.")
+    whole = restored(section.opened(*ChannelName, proxy=config.live.proxy_url))
     number = f"test-{uuid.uuid4().hex[:12]}"
     return [
         _tried(name, _sent(port, number, name))
-        for name, port in channels_of(section, "test").items()
+        for name, port in channels_of(whole, "test").items()
         if only in (None, name)
     ]
 

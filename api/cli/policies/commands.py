@@ -51,8 +51,7 @@ def show(
     from api.policies import holders_of, newest_of, text_of, version_of, where_in_force
     from infra.config.policy import differences
 
-    config = _config(data, config_file)
-    with _database(config) as url:
+    with _database(data, config_file) as url:
         found = newest_of(url) if number is None else version_of(url, number)
         holders = holders_of(url)
     if as_json:
@@ -60,7 +59,7 @@ def show(
         typer.echo(json.dumps(whole, indent=1, ensure_ascii=False))
         return
     typer.echo(_line(found))
-    if number is None and _is_running(config):
+    if number is None and _is_running(data, config_file):
         typer.echo(where_in_force(holders, found.version))
     for one in differences({}, found.policy):
         typer.echo(f"{one.setting} = {text_of(one.after)}")
@@ -72,7 +71,7 @@ def history(as_json: Json = False, data: Folder = None, config_file: ConfigFile 
     from infra.config.policy import differences
     from infra.database import registers
 
-    with _database(_config(data, config_file)) as url:
+    with _database(data, config_file) as url:
         found = registers.policy_history(url, 51)
     older = {one.version: one.policy for one in found}
     rows = [
@@ -103,16 +102,16 @@ def diff(
 
     if settings and (first is not None or second is not None):
         raise PolicyOptionsError("settings and --from or --to exclude each other: settings change the newest version.")
-    config = _config(data, config_file)
-    with _database(config) as url:
+    with _database(data, config_file) as url:
         if settings:
+            config = _config(data, config_file)
             change = by_settings(url, config, settings)
             found = change.differences
             effects = _effects(url, config, change)
         else:
             effects = None
             before = newest_of(url) if first is None else version_of(url, first)
-            after = policy_of(config) if second is None else version_of(url, second).policy
+            after = policy_of(_config(data, config_file)) if second is None else version_of(url, second).policy
             found = differences(before.policy, after)
     if as_json:
         shown: Any = _plain(found)
@@ -142,7 +141,7 @@ def set_(
     if reason is not None:
         check_reason(reason)
     config = _config(data, config_file)
-    with _database(config) as url:
+    with _database(data, config_file) as url:
         change = by_settings(url, config, settings)
         if dry_run:
             _try(url, config, change)
@@ -170,7 +169,7 @@ def rollback(
         raise PolicyOptionsError("give the number of a version, or --to-configuration.")
     check_reason(reason)
     config = _config(data, config_file)
-    with _database(config) as url:
+    with _database(data, config_file) as url:
         change = back_to_configuration(url, config) if number is None else back_to(url, config, number)
         if dry_run:
             _try(url, config, change)
@@ -197,14 +196,15 @@ def _record(url: str, config: EternalConfig, change: Change, reason: str, *, yes
     if not yes:
         typer.confirm(f"Record this as version {change.after + 1}?", abort=True)
     made = record(url, change, user_name(), reason)
-    reached = watched(url, made.version) if _is_running(config) else STOPPED
+    reached = watched(url, made.version) if _is_running(config.data_folder) else STOPPED
     typer.echo(f"Policy version {made.version} is recorded. {reached}")
 
 
-def _is_running(config: EternalConfig) -> bool:
+def _is_running(data: Path | None, config_file: Path | None = None) -> bool:
     from api.cli.status import running_pid
+    from api.client.running_system import find_place
 
-    return running_pid(config.data_folder) is not None
+    return running_pid(find_place(data, config_file).data_folder) is not None
 
 
 def watched(url: str, version: int, wait_s: float = WAIT_S) -> str:
@@ -270,21 +270,22 @@ def _config(data: Path | None, file: Path | None) -> EternalConfig:
 
 
 @contextmanager
-def _database(config: EternalConfig) -> Iterator[str]:
-    """The URL of the database for appending; an embedded one of a stopped system is started for it."""
-    from api.cli.ledger_sources import database_of
-    from api.cli.status import database_url, running_pid
-    from infra.database.launch import told_as_sentence
-    from infra.database.migrations import upgrade
-    from infra.database.roles import APPLICATION
+def _database(data: Path | None, config_file: Path | None) -> Iterator[str]:
+    """The URL of the database for appending; an embedded one of a stopped system is started for it. Where it is up, the
+    configuration is not loaded: that takes longer than all the rest."""
+    from api.cli.status import running_pid
+    from api.client.running_system import find_database, find_place, own_database
+    from infra.database.outage import told_as_sentence
 
-    section = config.database
+    place = find_place(data, config_file)
     with told_as_sentence():
-        if section.url is not None:
-            yield (section.owner_url or section.url).get_secret_value()
-        elif running_pid(config.data_folder) is not None:
-            yield database_url(config, APPLICATION)
+        if own_database(config_file) or running_pid(place.data_folder) is not None:
+            yield find_database(place, config_file).for_writing
         else:
-            with database_of(config) as url:
+            from api.cli.ledger_sources import database_of
+
+            with database_of(_config(data, config_file)) as url:
+                from infra.database.migrations import upgrade
+
                 upgrade(url)
                 yield url

@@ -47,9 +47,13 @@ def test_json_is_one_document(line: Line, name: str) -> None:
     assert keys <= set(json.loads(result.stdout))
 
 
-def test_the_positions_are_a_list(line: Line) -> None:
-    (one,) = json.loads(line("positions", "--json").stdout)
-    assert one["symbol"] == "BTCUSDT" and "BTCUSDT" in line("positions").stdout
+def test_what_is_held_is_coins_and_cash_as_well_as_derivatives(line: Line) -> None:
+    """README said that it shows holdings, and it showed derivatives only."""
+    told = json.loads(line("positions", "--json").stdout)
+    assert [one["symbol"] for one in told["positions"]] == ["BTCUSDT"]
+    assert [(one["account"], one["coin"]) for one in told["holdings"]] == [("TREND-1", "USDT")]
+    shown = line("positions").stdout
+    assert "BTCUSDT" in shown and "15,000.10" in shown and "Coins and cash at the prices of" in shown
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -71,11 +75,13 @@ def test_a_list_says_which_time_it_shows_and_how_to_go_on(line: Line) -> None:
     assert first["rows"][0]["client_order_id"] != second["rows"][0]["client_order_id"]
 
 
-def test_why_tells_from_the_bar_to_the_fill_with_the_numbers(line: Line) -> None:
+def test_why_tells_from_the_bar_to_the_fill_and_with_all_shows_the_numbers(line: Line) -> None:
     told = " ".join(line("why", ENTRY).stdout.split())
-    for part in ("1. bar", "close 58420.50", "Fills", ENTRY):
+    for part in ("bar BTCUSDT linear", "close 58,420.5 above SMA200: entry", "fill Buy 0.5 BTCUSDT", "effect", ENTRY):
         assert part in told, told
-    assert "58420.50" not in line("why", ENTRY, "--short").stdout, "the numbers can be left out"
+    assert "no_signal" not in told and "trace" not in told, "of another coin; raw"
+    whole = " ".join(line("why", ENTRY, "--all").stdout.split())
+    assert "1. bar" in whole and "close 58420.50" in whole and "Fills" in whole
 
 
 def test_why_takes_a_trace_too(line: Line) -> None:
@@ -102,7 +108,7 @@ FAILURES: list[tuple[list[str], ExitCode, str]] = [
     (["orders", "--no-such-option"], ExitCode.BAD_ARGUMENT, "no-such-option"),
     (["equity", "--range", "forever"], ExitCode.BAD_ARGUMENT, "allowed: 7d"),
     (["equity", "--engine", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed:"),
-    (["decisions", "--actor", "nonsense"], ExitCode.NOT_FOUND, "nonsense"),
+    (["decisions", "--actor", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed: api, core-hodl"),
     (["alerts", "--severity", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed: critical"),
     (["ledger", "show", "--kind", "nonsense"], ExitCode.BAD_ARGUMENT, "allowed:"),
     (["control", "explode", "--reason", "abc"], ExitCode.BAD_ARGUMENT, "does not exist"),

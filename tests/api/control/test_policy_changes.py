@@ -18,7 +18,8 @@ from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from infra.config import EternalConfig
 from infra.database.queries import Queries
-from infra.database.roles import READER, as_role
+from infra.database.roles import as_role
+from infra.database.urls import READER
 from statemachines.values import ActorName
 from tests.api.access.doors import OWNERS, Doors
 from tests.api.launch.test_policies_in_force import config

@@ -18,7 +18,8 @@ from infra.config import EternalConfig, load_config
 from infra.config.policy import policy_of
 from infra.database import registers
 from infra.database.registers import PolicyChangedError
-from infra.database.roles import APPLICATION, as_role
+from infra.database.roles import as_role
+from infra.database.urls import APPLICATION
 from infra.faults import ConfigurationError
 from tests.database import database_url, postgres_server
 
@@ -133,7 +134,7 @@ def test_the_commands_of_the_operator(database_url: str, tmp_path: Path, monkeyp
         return done.exit_code, done.output
 
     code, text = policy("show")
-    assert code == 2 and "There is no policy yet" in text
+    assert code == 3 and "There is no policy yet" in text
     take_in_force(database_url, config())
     assert policy("diff") == (0, "There is no difference.\n")
     before = _now(database_url)

@@ -22,8 +22,9 @@ from infra.config import EternalConfig, load_config
 from infra.config.policy import policy_of
 from infra.database import registers
 from infra.database.queries import Queries
-from infra.database.roles import READER, as_role
+from infra.database.roles import as_role
 from infra.database.store import PostgresStore
+from infra.database.urls import READER
 from statemachines.messages.control import ParametersChanged
 from statemachines.values import ActorName
 from tests.actors.runtime.policies.limited import NAME, UNUSABLE, Limited, LimitPort, envelope

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from api.launch.simulator_process import SimulatorProcess
+from api.launch.simulator_process import SimulatorError, SimulatorProcess
 from infra.config import EternalConfig
 from infra.config.sections import ExchangeConfig
 from infra.processes.table import is_stopped
@@ -46,3 +47,18 @@ def test_a_frozen_exchange_is_replaced_at_the_second_look_and_never_asked_for_th
     assert exchange.ensure_running() == "was frozen"
     assert asked == []
     assert exchange.pid not in (None, pid) and exchange.url == url
+
+
+def test_one_that_is_begun_while_the_launch_ends_is_left_by_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under heavy load a start on the launch's thread had not come to its child yet when the end came: `stop` saw none,
+    and the exchange that answered afterwards was ended by nothing."""
+    process = SimulatorProcess(EternalConfig(data_folder=tmp_path / "data"))
+    begun = tmp_path / "begun"
+    answer = f"import time, pathlib; pathlib.Path({str(begun)!r}).touch(); print('{{}}', flush=True); time.sleep(60)"
+    monkeypatch.setattr(process, "_command", lambda _port: [sys.executable, "-c", answer])
+    process.stop()
+    with pytest.raises(SimulatorError, match="is being ended"):
+        process.start()
+    assert process.pid is None and not begun.exists()

@@ -67,10 +67,21 @@ def test_every_channel_takes_a_message_that_is_labelled_a_test(
     assert len({key for _, key in events}) == 1
 
 
+def test_it_says_which_file_it_has_read(
+    environment: dict[str, str], tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Configuration: no file (there is no eternal.toml here" in notify(environment, "test")[1]
+    (tmp_path / "eternal.toml").write_text("", encoding="utf-8")
+    assert f"Configuration: the file {tmp_path / 'eternal.toml'}." in notify(environment, "test")[1]
+    (tmp_path / "other.toml").write_text("", encoding="utf-8")
+    assert "other.toml." in notify(environment, "test", "--config", "other.toml")[1]
+
+
 def test_one_channel_alone(environment: dict[str, str], bot_api: Receiver, events_api: Receiver) -> None:
     code, told = notify(environment, "test", "--channel", "pagerduty", "--json")
     assert code == 0
-    assert [one["channel"] for one in json.loads(told)] == ["pagerduty"]
+    assert [one["channel"] for one in json.loads(told[told.index("[") :])] == ["pagerduty"]
     assert bot_api.requests == []
 
 
@@ -114,13 +125,14 @@ def test_the_status_for_people() -> None:
     down: ChannelRow = {**working, "channel": "email", "state": "DOWN", "failures": 4, "last_error": "no answer",
             "waiting": 2, "next_at": "2026-11-29T19:30:00+00:00"}  # fmt: skip
     off: ChannelRow = {**working, "channel": "webhook", "state": "OFF"}
-    found = lines_of(
-        {"state": "DELIVERING", "russian": "", "critical_unacknowledged": 1, "channels": [working, down, off]}
-    )
+    untried: ChannelRow = {**working, "channel": "pagerduty", "delivered": 0, "delivered_at": None}
+    channels = [working, down, off, untried]
+    found = lines_of({"state": "DELIVERING", "russian": "", "critical_unacknowledged": 1, "channels": channels})
     assert found == [
         "The notifier is DELIVERING. 1 critical alerts stand and are not acknowledged.",
-        "telegram   WORKING  12 delivered, newest 2026-11-29T19:00:00+00:00; 0 waiting",
-        "email      DOWN     12 delivered, newest 2026-11-29T19:00:00+00:00; 2 waiting; 4 failures in a row: no "
-        "answer; next try 2026-11-29T19:30:00+00:00",
+        "telegram   WORKING  12 delivered, newest 2026-11-29 19:00:00 UTC; 0 waiting",
+        "email      DOWN     12 delivered, newest 2026-11-29 19:00:00 UTC; 2 waiting; 4 failures in a row: no "
+        "answer; next try 2026-11-29 19:30:00 UTC",
         "webhook    OFF",
+        "pagerduty  UNTRIED  nothing was sent over it yet: `eternal notify test` tries it; 0 waiting",
     ]

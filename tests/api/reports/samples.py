@@ -15,6 +15,7 @@ LAST = date(2026, 11, 28)
 NEWEST = Period(ReportKind.DAILY, LAST, LAST)
 NO_ROWS = Listed([], False)
 OVERVIEW: dict[str, Any] = {
+    "expected": {"urgency": "none", "items": []},
     "health": {"ok": True, "reasons": []},
     "market": {"label": "", "is_simulated": False, "market_ms": ms_of(date(2026, 11, 29))},
     "engines": [

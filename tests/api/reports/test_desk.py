@@ -117,3 +117,41 @@ def test_the_moves_are_those_of_the_days_flows(database_url: str) -> None:  # no
     found = asyncio.run(gather(service, second, FIRST, "UTC", "paper", None))
     service.close()
     assert [row["transfer_id"] for row in found.moves.rows] == ["t2"]
+
+
+def test_a_month_is_reported_once_at_its_end_and_late_after_a_downtime_across_one(database_url: str) -> None:  # noqa: F811
+    """The monthly report of a system that began in its middle; then one of a month whose end the system slept through,
+    each once, with the daily ones."""
+    made: list[tuple[str, datetime]] = []
+    handed: list[Report] = []
+    now = FIRST
+
+    def hand_over(report: Report) -> None:
+        handed.append(report)
+        made.append((report.key, now))
+
+    def begun() -> ReportDesk:
+        return ReportDesk(service, RULES, lambda: made, hand_over, lambda: now)
+
+    service = OperatorService(Queries(database_url), SnapshotCache(lambda: STATUS), lambda: "", False)
+    close(database_url, 10)  # to 29 November
+    now = datetime(2026, 11, 30, 8, tzinfo=UTC)
+    assert begun().look() == ["daily:2026-11-29"], "the month is not over"
+    close(database_url, 11)
+    now = datetime(2026, 12, 1, 7, 59, tzinfo=UTC)
+    desk = begun()
+    assert desk.look() == ["monthly:2026-11"], "the first one of its kind waits for no time of day"
+    now = datetime(2026, 12, 1, 8, tzinfo=UTC)
+    assert desk.look() == ["daily:2026-11-30"] and desk.look() == [] and begun().look() == []
+    close(database_url, 43)  # to 1 January: the system was away from 1 December on, its days were recorded afterwards
+    now = datetime(2027, 1, 2, 9, 30, tzinfo=UTC)
+    assert begun().look() == [
+        "daily:2026-12-01..2026-12-29", "daily:2026-12-30", "daily:2026-12-31", "daily:2027-01-01", "monthly:2026-12",
+    ]  # fmt: skip
+    assert begun().look() == []
+    service.close()
+    first, december = (next(one for one in handed if one.key == f"monthly:{month}") for month in ("2026-11", "2026-12"))
+    assert first.title == ("Monthly report · November 2026: equity 110.00 USDT (+10.46 % since 20 November 2026)")
+    assert "The system began on 20 November 2026" in first.text and "late" not in first.title
+    assert december.title.startswith("Monthly report · December 2026: equity 141.00 USDT (+36.13 %)")
+    assert december.title.endswith("late") and "have no record" not in december.text

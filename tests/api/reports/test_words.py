@@ -61,10 +61,14 @@ def test_a_good_day_says_that_nothing_is_expected() -> None:
     assert "no moves of capital and no alerts and no commands" in both(found)
 
 
+def expecting(*items: tuple[str, str, str | None]) -> dict[str, Any]:
+    rows = [{"urgency": urgency, "text": said, "alert_id": number} for urgency, said, number in items]
+    return {**OVERVIEW, "expected": {"urgency": rows[0]["urgency"], "items": rows}}
+
+
 def test_what_waits_comes_first_and_is_in_the_subject() -> None:
-    overview = {**OVERVIEW, "health": {"ok": False, "reasons": ["trend-1 is HALTED: by alice"]}}
-    open_alerts = [alert(1), alert(3, "info", "dust is left")]
-    found = facts(overview=overview, open_alerts=open_alerts)
+    overview = expecting(("act", "trend-1 is HALTED: by alice", None), ("read", "A stop. Gone.", "risk-manager:1:1"))
+    found = facts(overview=overview)
     expected = section(found, "What is expected of you")
     assert expected.is_urgent and expected.items[0] == "trend-1 is HALTED: by alice"
     assert "risk-manager:1:1" in expected.items[1] and len(expected.items) == 2
@@ -72,8 +76,17 @@ def test_what_waits_comes_first_and_is_in_the_subject() -> None:
     assert words_of(found).sections[0] is not None and words_of(found).sections[0].title == expected.title
 
 
+def test_what_is_only_to_be_read_makes_no_red_box_and_no_subject() -> None:
+    """A warning made the report's box red, the page's amber, and `eternal status` said that all is well."""
+    found = facts(overview=expecting(("read", "CORE-HODL has fallen. RM-3.", "risk-manager:1:1")))
+    expected = section(found, "What is expected of you")
+    assert not expected.is_urgent and "nothing of it urgent" in expected.text and len(expected.items) == 1
+    assert "action required" not in subject_of(found) and 'class="card act"' not in page(found)
+
+
 def test_a_state_that_could_not_be_read_is_said() -> None:
-    found = facts(overview=None)
+    found = facts(overview=None, open_alerts=[alert(1)])
+    assert len(section(found, "What is expected of you").items) == 2 and subject_of(found).endswith("action required")
     assert "could not be read" in both(found) and "not known" in both(found)
 
 
@@ -95,6 +108,36 @@ def test_a_day_without_a_day_before_has_no_result() -> None:
     assert tiles["Result"] == "not known" and tiles["Drawdown"] == "not known"
     rows = {row[0]: row for row in section(found, "Engines").table.rows}
     assert rows["TOTAL"][2] == "–" and rows["TREND-1"][1] == "–"
+
+
+def test_the_first_month_says_since_when_it_counts() -> None:
+    """It said "return not known", for the first day has no day before, and counted the days before the system as
+    missing."""
+    began = date(2026, 11, 10)
+    days = [day(back, 100_000.0, 0.01 if back < 20 else None, date(2026, 11, 30)) for back in range(21)]
+    month = Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30))
+    found = facts(month, days, first_day=began, months=[result("total")])
+    assert missing_days(found) == []
+    assert period_return(found) == (pytest.approx(1.01**20 - 1), began)
+    remark = {name: remark for name, _, remark in words_of(found).tiles}["Result"]
+    assert remark == "+22.02 % without flows, since the close of 10 November 2026"
+    assert "(+22.02 % since 10 November 2026)" in subject_of(found)
+    assert "The system began on 10 November 2026" in both(found)
+
+
+@pytest.mark.parametrize("gap", [1, 10, 19])
+def test_a_first_month_with_a_gap_has_no_return(gap: int) -> None:
+    days = [day(back, 1.0, 0.01 if back < 20 else None, date(2026, 11, 30)) for back in range(21) if back != gap]
+    month = Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30))
+    found = facts(month, days, first_day=date(2026, 11, 10))
+    assert period_return(found) is None and len(missing_days(found)) == 1
+
+
+def test_a_month_without_its_first_days_return_is_not_counted_from_elsewhere() -> None:
+    """Only the system's own first day may lack one."""
+    days = [day(back, 1.0, 0.01 if back < 29 else None, date(2026, 11, 30)) for back in range(30)]
+    found = facts(Period(MONTHLY, date(2026, 11, 1), date(2026, 11, 30)), days, first_day=date(2026, 9, 1))
+    assert period_return(found) is None
 
 
 def test_a_drawdown_of_another_day_is_not_shown_as_this_ones() -> None:
@@ -197,7 +240,8 @@ def test_a_missing_day_interrupts_the_curves() -> None:
 
 def test_the_return_of_a_period_needs_every_day() -> None:
     period = Period(DAILY, LAST - timedelta(days=1), LAST)
-    assert period_return(facts(period, [day(0, 1.0, 0.1), day(1, 1.0, 0.1)])) == pytest.approx(0.21)
+    found = period_return(facts(period, [day(0, 1.0, 0.1), day(1, 1.0, 0.1)]))
+    assert found is not None and found.value == pytest.approx(0.21) and found.since is None
     assert period_return(facts(period, [day(0, 1.0, 0.1), day(1, 1.0, None)])) is None
     assert period_return(facts(period, [day(0, 1.0, 0.1)])) is None
 

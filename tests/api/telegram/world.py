@@ -16,6 +16,13 @@ from statemachines.values import ActorName
 CHAT, USER, OTHER = 7, 42, 43
 ALLOWED = Allowed(frozenset({CHAT}), {USER: "alice", OTHER: "bob"})
 OVERVIEW: dict[str, Any] = {
+    "expected": {
+        "urgency": "act",
+        "items": [
+            {"urgency": "act", "text": "trend-1 is HALTED: by alice", "alert_id": None},
+            {"urgency": "act", "text": "Stop missing. It is gone.", "alert_id": "a:1:1"},
+        ],
+    },
     "health": {"ok": False, "reasons": ["trend-1 is HALTED: by alice"]},
     "market": {"label": "synthetic, seed 2", "market_ms": 1_735_689_600_000},
     "equity_usdt": "100000.5",

@@ -16,10 +16,12 @@ from pydantic import SecretStr
 from api.cli.doctor import examine
 from infra.config import EternalConfig
 from infra.config.sections import DatabaseConfig
-from infra.database.launch import Database, DatabaseUnreachableError, open_database
-from infra.database.roles import APPLICATION, READER, RETENTION, ROLES, weaknesses
+from infra.database.launch import Database, open_database
+from infra.database.outage import DatabaseUnreachableError
+from infra.database.roles import weaknesses
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
+from infra.database.urls import APPLICATION, READER, RETENTION, ROLES
 from tests.database import open_temporary_folder
 from tests.kit.rows import ACTOR, Pen, envelope
 

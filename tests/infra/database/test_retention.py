@@ -15,11 +15,12 @@ import pytest
 from actors.runtime.ports import JournalRow
 from infra.database.connection import connect
 from infra.database.retention import RetentionPolicy, RetentionReport, retain
-from infra.database.roles import RETENTION, as_role
+from infra.database.roles import as_role
 from infra.database.statements import ENVELOPE_REST
 from infra.database.store import PostgresStore
+from infra.database.urls import RETENTION
 from statemachines.commands import JournalEntry
-from statemachines.facts import PortfolioFact
+from statemachines.facts import DeliveryFact, PortfolioFact
 from statemachines.values import DAY_MS, HOUR_MS
 from tests.kit.rows import Pen, envelope, row
 from tests.kit.rows import place as place_order
@@ -32,6 +33,7 @@ def instant(year: int, month: int, day: int) -> int:
 
 
 NOW_MS = instant(2021, 3, 15)
+WALL = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -143,3 +145,41 @@ def test_known_ids_are_dropped_and_portfolios_thinned_to_one_a_day(pen: Pen, dat
     assert column(database_url, "SELECT version FROM portfolio_versions ORDER BY 1") == [3, 4, 5, 6]
     assert report.removed["known_ids"] == 1
     assert pen.store.is_known("trend-1", ["old", "new"]) == {"new"}
+
+
+def delivery(number: int, market_ms: int, name: str = "", **changes: Any) -> DeliveryFact:
+    whole = {
+        "delivery_id": name or f"alert-{number}/email", "number": number, "kind": "report" if name else "alert",
+        "channel": "email", "action": "report" if name else "raise", "alert_id": "", "dedup_key": "",
+        "severity": "info", "title": "t", "text": "x", "state": "DELIVERED", "market_ms": market_ms,
+        "created_at": WALL, "next_at": WALL, "ended_at": WALL, **changes,
+    }  # fmt: skip
+    return DeliveryFact.model_validate(whole)
+
+
+def test_messages_to_people_move_once_they_have_ended_and_what_is_remembered_by_them_stays(
+    pen: Pen, database_url: str, tmp_path: Path
+) -> None:
+    old = instant(2020, 1, 5)
+    rows = [
+        delivery(1, old),
+        delivery(2, old, state="RETRY", ended_at=None),
+        delivery(3, old, "report:daily:2020-01-03/email"),
+        delivery(4, old, "report:monthly:2019-12/email"),
+        delivery(5, old, "report:daily:2020-01-04/email"),
+        delivery(6, instant(2020, 2, 1), state="EXPIRED"),
+        delivery(7, NOW_MS),
+    ]
+    pen.write(facts=rows)
+    report = retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
+    assert names(report) == ["deliveries-2020-01.jsonl.gz", "deliveries-2020-02.jsonl.gz"]
+    assert column(database_url, "SELECT number FROM deliveries ORDER BY number") == [2, 4, 5, 7]
+    assert [one["number"] for path in report.archives for one in read(path)] == [1, 3, 6]
+
+
+def test_the_newest_message_stays_for_the_next_one_is_counted_from_it(
+    pen: Pen, database_url: str, tmp_path: Path
+) -> None:
+    pen.write(facts=[delivery(1, instant(2020, 1, 5)), delivery(2, instant(2020, 1, 6))])
+    retain(as_role(database_url, RETENTION), tmp_path, NOW_MS, POLICY)
+    assert column(database_url, "SELECT number FROM deliveries") == [2]

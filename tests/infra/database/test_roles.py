@@ -15,21 +15,11 @@ from infra.database.installation import bind
 from infra.database.launch import open_database
 from infra.database.migrations import upgrade
 from infra.database.registers import Heartbeats, record_configuration
-from infra.database.roles import (
-    APPEND_ONLY,
-    APPLICATION,
-    ARCHIVED,
-    READER,
-    REPLACED,
-    RETENTION,
-    ROLES,
-    DatabaseRolesError,
-    as_role,
-    secure,
-)
+from infra.database.roles import APPEND_ONLY, ARCHIVED, REPLACED, DatabaseRolesError, as_role, secure
 from infra.database.schema import METADATA
 from infra.database.server.embedded import EmbeddedPostgres
 from infra.database.store import PostgresStore
+from infra.database.urls import APPLICATION, READER, RETENTION, ROLES
 from statemachines import facts
 from tests.kit.rows import ACTOR, Pen, envelope
 

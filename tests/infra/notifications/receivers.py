@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
@@ -149,6 +150,9 @@ class Mailbox:
     envelopes: list[tuple[str, list[str]]] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
     recipient_refusals: dict[str, str] = field(default_factory=dict)
+    were_encrypted: list[bool] = field(default_factory=list)
+    """Of each mail, whether it came encrypted."""
+    logins: list[str] = field(default_factory=list)
 
     async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:
         if address in self.recipient_refusals:
@@ -162,22 +166,34 @@ class Mailbox:
         found = BytesParser(policy=default).parsebytes(envelope.content)
         assert isinstance(found, EmailMessage)
         self.mails.append(found)
+        self.were_encrypted.append(session.ssl is not None or server.transport.get_extra_info("sslcontext") is not None)
         self.envelopes.append((envelope.mail_from, list(envelope.rcpt_tos)))
         return "250 Message accepted for delivery"
 
 
-def _allowed(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
-    is_right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=is_right, handled=False)
-
-
 @contextmanager
-def mail_server(mailbox: Mailbox, port: int, *, needs_login: bool = False) -> Iterator[None]:
-    """A mail server on loopback, without encryption."""
+def mail_server(
+    mailbox: Mailbox,
+    port: int,
+    *,
+    needs_login: bool = False,
+    ssl: SSLContext | None = None,
+    starttls: SSLContext | None = None,
+) -> Iterator[None]:
+    """A mail server on loopback: without encryption, with implicit TLS (`ssl`) or with STARTTLS."""
+
+    def allowed(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        mailbox.logins.append(data.login.decode())
+        is_right = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
+        return AuthResult(success=is_right, handled=False)
+
     options: dict[str, Any] = {}
     if needs_login:
-        options = {"auth_required": True, "auth_require_tls": False, "authenticator": _allowed}
-    controller = Controller(mailbox, hostname="127.0.0.1", port=port, **options)
+        options = {"auth_required": True, "auth_require_tls": starttls is not None, "authenticator": allowed}
+    if starttls is not None:
+        options |= {"tls_context": starttls, "require_starttls": True}
+    host = "127.0.0.1" if ssl is None else "localhost"
+    controller = Controller(mailbox, hostname=host, port=port, ssl_context=ssl, **options)
     controller.start()
     try:
         yield

@@ -1,0 +1,1 @@
+"""What the system has recorded, in words for people."""
