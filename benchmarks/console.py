@@ -39,6 +39,8 @@ LONG_TASKS_LIMIT_A_SECOND = 1.0
 FRAME_LIMIT_MS = 50.0
 """Issue 11: "smooth". Of 95 in 100 frames; the browser draws without a graphics card here."""
 WAIT_MS = 60_000
+REST_S = 3.0
+"""Before each run: what the page before had asked for is answered."""
 SCROLL_S = 4.0
 
 ROWS = (
@@ -110,6 +112,7 @@ def main() -> None:
         times: dict[str, list[float]] = {}
         moved: list[Smoothness] = []
         for _ in range(options.runs):
+            time.sleep(REST_S)
             with opened(browser, state, planted) as page:
                 times.setdefault("first view of Overview", []).append(first_view(page, found.address))
                 times.setdefault("open Orders & fills", []).append(open_page(page, "orders", "table tbody tr"))

@@ -1,6 +1,6 @@
 """English texts of the system in Russian, by the catalogue `russian.json` beside this file.
 
-The core composes English and knows no languages; journalled texts stay as they are. A way out to a person translates
+The core composes English and has no languages; journalled texts stay as they are. A way out to a person translates
 what it shows. The console reads the same catalogue by the same rules (`console/src/lib/translate.ts`); a test compares
 both.
 """
@@ -111,7 +111,7 @@ class Translator:
         self._work_left = 0
 
     def say(self, text: str) -> str:
-        """The text in Russian; what the catalogue does not know stays as it is."""
+        """The text in Russian; what the catalogue does not hold stays as it is."""
         if not text or len(text) > LONGEST:
             return text
         if text not in self._said:

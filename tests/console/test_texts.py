@@ -113,7 +113,21 @@ def test_russian_keeps_every_value_and_is_russian(part: str) -> None:
 ENGLISH_NAMES = frozenset(
     {
         *("access", "actors", "alert", "ask", "bid", "caution", "close", "condition", "control", "csrf", "delta"),
-        *("drawdown", "false", "fee", "flatten", "funding", "halt", "high", "https", "id", "ledger", "link", "live"),
+        *(
+            "drawdown",
+            "engines",
+            "false",
+            "fee",
+            "flatten",
+            "funding",
+            "halt",
+            "high",
+            "https",
+            "id",
+            "ledger",
+            "link",
+            "live",
+        ),
         *("lockstep", "low", "normal", "notify", "open", "paper", "policy", "private", "protective", "public", "qty"),
         *("resume", "rollback", "rotate", "severities", "shares", "snapshot", "suspense", "symbols", "test", "time"),
         *("field", "section", "set", "token", "true", "value", "weights"),

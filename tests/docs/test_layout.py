@@ -58,6 +58,7 @@ def foreign_sources(root: Path) -> list[str]:
     for layer in LAYERS[:6]:
         for path in sorted((root / layer).rglob("*")):
             is_page = path.is_relative_to(root / CONSOLE)
+            is_page |= path == root / "api" / "texts" / "russian.json"  # texts, no program
             is_page |= path.suffix in PAGES and str(path.parent.relative_to(root)) in PAGE_FOLDERS
             if path.is_file() and path.parent.name != "__pycache__" and path.suffix not in LANGUAGES and not is_page:
                 found.append(str(path.relative_to(root)))
