@@ -34,10 +34,11 @@ KINDS: Mapping[str, str] = {
     "fill": "a fill, as in `/api/v1/executions`",
     "equity": "a new version of the portfolio: `version`, `market_ms`, `equity_usdt`, equity by account",
     "alert": "an alert that was raised, has changed or was acknowledged, as in `/api/v1/alerts`",
-    "state": "health, market, engines and components; at the beginning, and when something of it is different",
+    "state": "health, market, engines, components and what is expected of the operator; at the beginning, and when something of it is different",
     "begun": "the place from which on the client is informed: what it read before this event may be older",
     "skipped": "the client was too far behind: what was in between is in the lists",
-    "away": "the database does not answer; the stream continues when it does",
+    "away": "the database does not answer; figures of a `state` that comes until `back` are missing, not zero",
+    "back": "the database answers again; what was read before this event may be older",
 }
 """The kinds of events and what their data is."""
 
@@ -103,6 +104,10 @@ class Streams:
                 feed.take(batch)
                 if place is None:
                     lines.append(_text(event="begun", data={"key": "begun"}, id=str(batch.place)))
+                elif is_away:
+                    lines.append(_text(event="back", data={"key": "back"}, id=str(batch.place)))
+                if is_away:
+                    told = None
                 place, is_away = batch.place, False
                 lines += [_text(event=one.kind, data=shown(one), id=str(place)) for one in batch.happenings]
             except DatabaseAwayError as error:
@@ -138,6 +143,7 @@ def state_of(overview: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "equity_usdt": overview["equity_usdt"],
         "equity_ms": overview["equity_ms"],
+        "expected": overview["expected"],
     }
 
 

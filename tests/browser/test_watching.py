@@ -57,10 +57,11 @@ def test_an_actor_that_died_is_named_until_it_runs_again(watched: Watched, place
 
 def test_without_the_database_the_last_values_stand_marked_as_old(watched: Watched, place: Place) -> None:
     page = watched.page
+    expect(page.locator(".figures .big")).not_to_have_text("–")
     before = page.locator(".figures .big").inner_text()
     place.database.is_away = True
     expect(page.locator(".band")).to_contain_text("database")
-    expect(page.locator(".figures .big")).to_have_text(before)
+    expect(page.locator(".figures .big.old")).to_have_text(before)
     place.database.is_away = False
     expect(page.locator(".band")).to_have_count(0)
     place.set_equity("99.50")

@@ -112,7 +112,21 @@ def test_russian_keeps_every_value_and_is_russian(part: str) -> None:
 
 ENGLISH_NAMES = frozenset(
     {
-        *("access", "actors", "alert", "ask", "bid", "caution", "close", "condition", "control", "csrf", "delta"),
+        *(
+            "access",
+            "actors",
+            "alert",
+            "ask",
+            "bid",
+            "caution",
+            "close",
+            "condition",
+            "control",
+            "csrf",
+            "delta",
+            "download",
+            "history",
+        ),
         *(
             "drawdown",
             "engines",

@@ -23,7 +23,7 @@ SPEAKING = (
 
 SILENT = (
     *("api/cli", "api/client", "api/launch", "api/live_table.py"),  # the command line and what it starts
-    *("api/reports", "api/telegram"),  # compose texts of their own around those of the system
+    *("api/reports", "api/telegram", "api/wording/story.py", "api/wording/values.py"),  # texts of their own
     *("api/ledger", "api/machines.py", "api/tokens.py", "api/access/register.py", "api/access/links.py"),  # commands
     *("api/http/tls.py", "api/http/serving.py", "api/http/pages.py", "api/http/console.py", "api/stream/feed.py"),
     *("api/stream/events.py", "api/http/app_document.py", "actors/runtime/metrics", "infra/bybit/admission.py"),

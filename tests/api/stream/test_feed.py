@@ -236,6 +236,7 @@ class Away:
             "components": [],
             "equity_usdt": None,
             "equity_ms": None,
+            "expected": {"urgency": "none", "items": []},
         }
 
 

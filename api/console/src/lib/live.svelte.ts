@@ -17,6 +17,8 @@ class Live {
   isOpen = $state(false)
   awayText = $state('')
   failures = $state(0)
+  private lacksFigures = $state(false)
+  private knownAt = 0
 
   private source: EventSource | null = null
   private startedAt = 0
@@ -25,10 +27,12 @@ class Live {
   private timer: ReturnType<typeof setInterval> | null = null
   private seen = new Set<string>()
 
-  get ageS(): number | null { return this.heardAt ? Math.max(0, (this.now - this.heardAt) / 1000) : null }
+  get ageS(): number | null { const at = this.lacksFigures || this.awayText ? this.knownAt : this.heardAt; return at ? Math.max(0, (this.now - at) / 1000) : null }
   /** Nothing was heard for too long, or never since the start. */
-  get isStale(): boolean { return this.startedAt !== 0 && this.now - Math.max(this.heardAt, this.startedAt) > STALE_MS }
-  get isDisconnected(): boolean { return this.isStale && (this.failures > 0 || this.state === null) }
+  get isSilent(): boolean { return this.startedAt !== 0 && this.now - Math.max(this.heardAt, this.startedAt) > STALE_MS }
+  /** What is shown is the last that was known. */
+  get isStale(): boolean { return this.isSilent || this.lacksFigures || this.awayText !== '' }
+  get isDisconnected(): boolean { return this.isSilent && (this.failures > 0 || this.state === null) }
 
   start(): void {
     if (this.source) return
@@ -42,10 +46,10 @@ class Live {
       this.failures += 1
       if (source.readyState === EventSource.CLOSED) { this.source = null }
     }
-    source.addEventListener('state', (event) => { this.state = JSON.parse((event as MessageEvent).data); this.awayText = ''; this.heard() })
+    source.addEventListener('state', (event) => { this.take(JSON.parse((event as MessageEvent).data)); this.heard() })
     source.addEventListener('away', (event) => { this.awayText = JSON.parse((event as MessageEvent).data).text })
-    for (const kind of ['begun', 'skipped']) {
-      source.addEventListener(kind, () => { this.heard(); this.missing.forEach((read) => read()) })
+    for (const kind of ['begun', 'back', 'skipped']) {
+      source.addEventListener(kind, () => { this.awayText = ''; this.heard(); this.missing.forEach((read) => read()) })
     }
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
@@ -89,6 +93,13 @@ class Live {
     this.start()
   }
 
+  /** Without the database what it would say is missing: the last known figures stand, marked as old. */
+  private take(state: Row): void {
+    this.lacksFigures = state.equity_usdt === null && (this.state?.equity_usdt ?? null) !== null
+    if (!this.lacksFigures) { this.state = { ...this.state, ...state }; this.knownAt = Date.now(); return }
+    const { equity_usdt, equity_ms, engines, expected } = this.state!
+    this.state = { ...this.state, ...state, equity_usdt, equity_ms, engines, expected }
+  }
   private tell(kind: Kind, data: Row): void { this.listeners.get(kind)?.forEach((listener) => listener(data)) }
   private heard(): void { this.heardAt = Date.now(); this.now = Date.now() }
 
@@ -98,7 +109,7 @@ class Live {
     // A calm stream says nothing to this script (comments are invisible to it), and a proxy may hold a stream back: the
     // overview is the sign of life.
     if (this.now - Math.max(this.heardAt, this.startedAt) > 5000) {
-      try { this.state = { ...(this.state ?? {}), ...(await get('overview')) }; this.heard() } catch { this.failures += 1 }
+      try { this.take(await get('overview')); this.heard() } catch { this.failures += 1 }
     }
   }
 }

@@ -246,7 +246,6 @@ export const russian: Record<string, string> = {
   'Normal…': 'Обычное…',
   'Not done': 'Не выполнено',
   'Not known yet': 'Ещё не известно',
-  'Not urgent. Nothing waits on it.': 'Не срочно. От этого ничего не зависит.',
   Nothing: 'Ничего',
   'Nothing matches. The engines decide at each close and settlement.': 'Ничего не найдено. Движки решают на каждом закрытии и начислении.',
   Now: 'Сейчас',
@@ -281,8 +280,6 @@ export const russian: Record<string, string> = {
   Range: 'Диапазон',
   'Ray dashboard': 'Панель Ray',
   'Ray’s dashboard executes code: it needs the scope admin.': 'Панель Ray исполняет код: нужен доступ admin.',
-  'Read the critical alerts: {n}': 'Прочитать критические оповещения: {n}',
-  'Read the open alerts: {n}': 'Прочитать открытые оповещения: {n}',
   Readings: 'Показания',
   'Realised, USDT': 'Реализовано, USDT',
   'Reason, kept in the audit': 'Причина, останется в аудите',
@@ -541,4 +538,6 @@ export const russian: Record<string, string> = {
   '{name} was taken.': '{name}: принято.',
   '{n} of {most} are kept; none is removed by itself': 'сохранено {n} из {most}; сам по себе ни один не удаляется',
   '{part} of the period': '{part} периода',
+  'Action is required: {n}': 'Требуются ваши действия: {n}',
+  'Nothing is urgent; to be read: {n}': 'Ничего срочного; прочитать: {n}',
 }
