@@ -34,7 +34,7 @@ KINDS: Mapping[str, str] = {
     "fill": "a fill, as in `/api/v1/executions`",
     "equity": "a new version of the portfolio: `version`, `market_ms`, `equity_usdt`, equity by account",
     "alert": "an alert that was raised, has changed or was acknowledged, as in `/api/v1/alerts`",
-    "state": "health, market, engines, components, what is expected of the operator: at the beginning and when it changes",
+    "state": "health, market, engines, components, what is expected of the operator: first, and when it changes",
     "begun": "the place from which on the client is informed: what it read before this event may be older",
     "skipped": "the client was too far behind: what was in between is in the lists",
     "away": "the database does not answer; figures of a `state` that comes until `back` are missing, not zero",
