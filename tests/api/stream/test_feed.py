@@ -252,6 +252,19 @@ def test_a_database_that_is_away_is_said_once_and_the_stream_continues(monkeypat
     assert any(line.startswith(": quiet") for line in lines)
 
 
+def test_an_outage_ends_with_its_connection() -> None:
+    """A new one says `away` before its first `state` if it still holds; a `state` without it is what `back` is."""
+
+    async def kinds(streams: Streams) -> list[str]:
+        return [one["event"] for one in parsed("".join([line async for line in streams.begin("1-2-3", stands)]))]
+
+    service = Away()
+    service.looks = 1
+    streams = Streams(service, life_s=0.03, turn_s=0.06)  # type: ignore[arg-type]
+    assert asyncio.run(kinds(streams)) == ["away", "state"]
+    assert asyncio.run(kinds(streams)) == ["state"]
+
+
 def test_no_more_clients_than_allowed() -> None:
     streams = Streams(Away())  # type: ignore[arg-type]
     streams.open = MAX_STREAMS
