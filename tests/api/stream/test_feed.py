@@ -152,19 +152,20 @@ def test_an_alert_that_commits_late_is_sent_once_to_who_comes_again(
     reader: Feed,
     database_url: str,  # noqa: F811
 ) -> None:
+    queries = Queries(database_url)
     pen, place = Pen(store, "trend-1"), begin(reader)
     pen.write(facts=[raised("seed", 1_000)])
     _, place = read(reader, place)
     with psycopg.connect(database_url) as slow:
         slow.execute("UPDATE alerts SET changes = changes + 1 WHERE alert_id = 'seed'")
         pen.write(facts=[raised("fast", 2_000)])
-        reader = Feed(reader._queries)
-        keys, place = read(reader, place)
+        keys, place = read(Feed(queries), place)
         assert "alert:fast" in "".join(keys), "nothing waits for the slow one"
-    keys, place = read(Feed(reader._queries), place)
+    keys, place = read(Feed(queries), place)
     assert "alert:seed" in "".join(keys)
-    _, place = read(again := Feed(reader._queries), place)
-    assert read(again, place) == ([], place) and read(Feed(reader._queries), place)[0] == []
+    _, place = read(again := Feed(queries), place)
+    assert read(again, place) == ([], place) and read(Feed(queries), place)[0] == []
+    queries.close()
 
 
 def test_very_many_alerts_of_one_instant_are_sent_and_too_many_skipped(
