@@ -229,7 +229,7 @@ class Feed:
         return [Happening("alert", _alert_key(row), row) for row in rows]
 
 
-def is_ahead(place: StreamPlace, newest: Mapping[str, Any]) -> bool:
+def is_ahead(place: StreamPlace, newest: Mapping[str, int]) -> bool:
     """Whether a place lies behind the newest of the database that it is to be continued in: it is another's."""
     return (
         place.journal > newest["journal"]
