@@ -12,12 +12,12 @@ from typing import Annotated, Any
 
 import typer
 
-from api.cli.standard_streams import silence_output
 from api.json_values import DAY_MS
 from api.ledger.period import FOREVER_MS, Period
 from api.text import quoted
 from api.views.days import OptionError, parse_day, start_ms
 from infra.faults import OperatorError
+from infra.processes.standard_streams import silence_output
 
 ledger_app = typer.Typer(no_args_is_help=True, help="Prove the ledger against the exchange, or export it.")
 

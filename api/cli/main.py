@@ -29,13 +29,13 @@ from api.cli.history import history_app
 from api.cli.ledger import ledger_app
 from api.cli.notify.commands import notify_app
 from api.cli.policies.commands import policy_app
-from api.cli.standard_streams import open_standard_streams, output_trouble, silence_output, watch_output
 from api.client.errors import RefusedError, UnansweredError
 from api.views.days import parse_day
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
 from infra.faults import OperatorError
 from infra.files import whole_path
 from infra.ownership import ForeignFolderError, is_missing
+from infra.processes.standard_streams import open_standard_streams, output_trouble, silence_output, watch_output
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
