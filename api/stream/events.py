@@ -36,8 +36,11 @@ KINDS: Mapping[str, str] = {
     "alert": "an alert that was raised, has changed or was acknowledged, as in `/api/v1/alerts`",
     "state": "health, market, engines, components, what is expected of the operator: first, and when it changes",
     "begun": "the place from which on the client is informed: what it read before this event may be older",
-    "skipped": "the client was too far behind: what was in between is in the lists",
-    "away": "the database does not answer; figures of a `state` that comes until `back` are missing, not zero",
+    "skipped": "the client was too far behind, or its place is another database's, as before a restore: what it missed is "
+    "in the lists, and keys that it has seen may come again",
+    "away": "the database does not answer; figures of a `state` that comes until `back` are missing, not zero. It is of "
+    "one connection: a new one says it again before its first `state` if it still holds, and if it does not, that first "
+    "`state` is what `back` is: what was read before may be older",
     "back": "the database answers again; what was read before this event may be older",
 }
 """The kinds of events and what their data is."""

@@ -141,6 +141,17 @@ def test_one_that_waits_is_cancelled_without_having_begun(runs: Runs, keeper_of:
     assert [one.trigger for one in found.standing.moves] == ["cancel"] and not (run.folder / REPORT).exists()
 
 
+def test_one_that_waits_is_cancelled_while_another_runs(runs: Runs, keeper_of: Callable[..., RunKeeper]) -> None:
+    """The planted defect is a look at those that wait only when nothing runs: it would be QUEUED for hours."""
+    running, waiting = runs.create(request("a")), runs.create(request("b"))
+    keeper_of(SLEEPS)
+    begins(runs, running)
+    runs.ask_to_end(waiting, "anna")
+    until(lambda: now(runs, waiting).is_ended)
+    assert now(runs, waiting).standing.moves[-1].reason == "Cancelled by anna before it began."
+    assert now(runs, running).state is RunState.RUNNING
+
+
 def test_a_run_ends_with_its_keeper(runs: Runs, keeper_of: Callable[..., RunKeeper]) -> None:
     run = runs.create(request())
     keeper = keeper_of(SLEEPS)

@@ -8,6 +8,7 @@ export type Kind = (typeof KINDS)[number]
 type Listener = (data: Row) => void
 
 export const STALE_MS = 10_000
+const OVERVIEW_KEPT_MS = 3_000
 
 class Live {
   state = $state<Row | null>(null)
@@ -19,6 +20,9 @@ class Live {
   failures = $state(0)
   private lacksFigures = $state(false)
   private knownAt = 0
+  private awayAt = 0
+  /** Whether the connection that is open has said `away`: only its own `back` ends that. */
+  private saidAway = false
 
   private source: EventSource | null = null
   private startedAt = 0
@@ -40,16 +44,32 @@ class Live {
     this.startedAt ||= Date.now()
     const source = new EventSource('/api/v1/events/stream')
     this.source = source
-    source.onopen = () => { this.isOpen = true; this.failures = 0; this.heard() }
+    this.saidAway = false
+    source.onopen = () => { this.isOpen = true; this.saidAway = false; this.failures = 0; this.heard() }
     source.onerror = () => {
       this.isOpen = false
       this.failures += 1
       if (source.readyState === EventSource.CLOSED) { this.source = null }
     }
-    source.addEventListener('state', (event) => { this.take(JSON.parse((event as MessageEvent).data)); this.heard() })
-    source.addEventListener('away', (event) => { this.awayText = JSON.parse((event as MessageEvent).data).text })
+    source.addEventListener('state', (event) => {
+      this.take(JSON.parse((event as MessageEvent).data))
+      this.heard()
+      // An `away` ends with its connection: a new one says it before its first `state`, if it still holds.
+      if (this.awayText && !this.saidAway && !this.lacksFigures) this.answers()
+    })
+    source.addEventListener('away', (event) => {
+      this.saidAway = true
+      this.awayAt = Date.now()
+      this.awayText = JSON.parse((event as MessageEvent).data).text
+    })
     for (const kind of ['begun', 'back', 'skipped']) {
-      source.addEventListener(kind, () => { this.awayText = ''; this.heard(); this.missing.forEach((read) => read()) })
+      source.addEventListener(kind, () => {
+        // After `skipped` the numbers may be another database's, a restored one's: a key that was seen says nothing.
+        if (kind === 'skipped') this.seen.clear()
+        this.saidAway = false
+        this.heard()
+        this.answers()
+      })
     }
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
@@ -70,6 +90,8 @@ class Live {
     if (this.timer) clearInterval(this.timer)
     this.timer = null
     this.state = null
+    this.awayText = ''
+    this.lacksFigures = false
     this.heardAt = 0
     this.startedAt = 0
   }
@@ -100,6 +122,8 @@ class Live {
     const { equity_usdt, equity_ms, engines, expected } = this.state!
     this.state = { ...this.state, ...state, equity_usdt, equity_ms, engines, expected }
   }
+  /** The database answers again, or something is missing: what was read before may be older. */
+  private answers(): void { this.awayText = ''; this.missing.forEach((read) => read()) }
   private tell(kind: Kind, data: Row): void { this.listeners.get(kind)?.forEach((listener) => listener(data)) }
   private heard(): void { this.heardAt = Date.now(); this.now = Date.now() }
 
@@ -109,7 +133,13 @@ class Live {
     // A calm stream says nothing to this script (comments are invisible to it), and a proxy may hold a stream back: the
     // overview is the sign of life.
     if (this.now - Math.max(this.heardAt, this.startedAt) > 5000) {
-      try { this.take(await get('overview')); this.heard() } catch { this.failures += 1 }
+      try {
+        const state: Row = await get('overview')
+        this.take(state)
+        this.heard()
+        // The server may give an overview of the second before the outage.
+        if (this.awayText && state.equity_usdt !== null && Date.now() - this.awayAt > OVERVIEW_KEPT_MS) this.answers()
+      } catch { this.failures += 1 }
     }
   }
 }
