@@ -14,7 +14,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.text import is_blank, printable, shown
+from api.text import is_blank, is_reason, printable, shown
 from api.views.arguments import BadValueError
 from infra.database.reading.reader import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
@@ -45,6 +45,16 @@ def _not_blank(text: str) -> str:
 
 Printable = Annotated[str, BeforeValidator(_printable)]
 """Text for people: printable, and not blank."""
+
+
+def _reason(value: object) -> object:
+    if isinstance(value, str) and len(value) >= LEAST_REASON and not is_reason(value):  # a shorter one: `min_length`
+        raise ValueError(f"at least {LEAST_REASON} characters are required, without the spaces around them")
+    return value
+
+
+Reason = Annotated[Printable, BeforeValidator(_reason)]
+"""Why it was done; of `LEAST_REASON` characters at least, at every way in."""
 
 
 class ControlUnavailableError(Exception):
@@ -91,7 +101,7 @@ class ControlRequest(BaseModel):
     scope: Printable = Field(
         default="GLOBAL", max_length=40, json_schema_extra={"enum": list(dict.fromkeys((*SCOPES, *COMPONENTS)))}
     )
-    reason: Printable = Field(
+    reason: Reason = Field(
         min_length=LEAST_REASON, max_length=500, examples=["exchange maintenance announced for tonight"]
     )
     who: Printable = Field(

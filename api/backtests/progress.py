@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from infra.files import write_text_whole
 
-
 MOST_MS = 2**53
 """No instant is beyond it."""
 

@@ -156,15 +156,15 @@ class Feed:
         newest = self._queries.rows(NEWEST)[0]
         if is_ahead(place, newest):
             text = (
-                "This place is ahead of the database, which was restored or is another one; the stream continues at the "
-                "present, and the lists have what is there."
+                "This place is ahead of the database, which was restored or is another one; the stream continues at "
+                "the present, and the lists have what is there."
             )
             return self._present(newest, _skipped(place, newest["journal"], text))
         rows = self._queries.rows(JOURNAL, after=place.journal, limit=MAX_ROWS)
         if len(rows) == MAX_ROWS and newest["journal"] - place.journal > MAX_BEHIND:
             text = (
-                f"{newest['journal'] - place.journal} rows of the journal have been written since this place; the stream "
-                "continues at the present, and the lists have what was in between."
+                f"{newest['journal'] - place.journal} rows of the journal have been written since this place; the "
+                "stream continues at the present, and the lists have what was in between."
             )
             return self._present(newest, _skipped(place, newest["journal"], text))
         rows = settled(rows, place.journal)
@@ -183,8 +183,8 @@ class Feed:
             has_all, alerts = True, self._alerts(place.alerts_transaction, has_all=True)
         if len(alerts) > MAX_BEHIND:
             text = (
-                f"More than {MAX_BEHIND} alerts have changed since this place; the stream continues at the present, and "
-                "the lists have what was in between."
+                f"More than {MAX_BEHIND} alerts have changed since this place; the stream continues at the present, "
+                "and the lists have what was in between."
             )
             return self._present(newest, _skipped(place, newest["journal"], text))
         new = {one.key: one for one in (*found, *equity, *alerts) if one.key not in self._sent}
@@ -229,7 +229,7 @@ class Feed:
         return [Happening("alert", _alert_key(row), row) for row in rows]
 
 
-def is_ahead(place: StreamPlace, newest: Mapping[str, Any]) -> bool:
+def is_ahead(place: StreamPlace, newest: Mapping[str, int]) -> bool:
     """Whether a place lies behind the newest of the database that it is to be continued in: it is another's."""
     return (
         place.journal > newest["journal"]

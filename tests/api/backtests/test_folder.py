@@ -65,13 +65,13 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "a number beyond all": (STATE, '{"state": "DONE", "moves": [], "pid": 1e999, "begun": ""}'),
     "a version beyond all": (
         REQUEST,
-        '{"format": 1, "name": "", "who": "", "market": "", "is_synthetic": true, "policy_version": 1e999, "wanted": {},'
-        ' "settings": [], "arguments": []}',
+        '{"format": 1, "name": "", "who": "", "market": "", "is_synthetic": true, "policy_version": 1e999,'
+        ' "wanted": {}, "settings": [], "arguments": []}',
     ),
     "half a character pair": (
         STATE,
-        '{"state": "DONE", "moves": [{"at": "", "trigger": "", "source": "", "dest": "", "reason": "\\ud800"}], "pid": 0,'
-        ' "begun": ""}',
+        '{"state": "DONE", "moves": [{"at": "", "trigger": "", "source": "", "dest": "", "reason": "\\ud800"}], "pid"'
+        ': 0, "begun": ""}',
     ),
     "moves that are none": (STATE, '{"state": "DONE", "moves": 5, "pid": 0, "begun": ""}'),
     "a number for the moves' names": (STATE, '{"state": "DONE", "moves": [7], "pid": 0, "begun": ""}'),
@@ -95,7 +95,12 @@ def test_what_cannot_be_read_is_a_failed_run_that_says_so_and_can_be_removed(run
     assert list(runs.folder.iterdir()) == []
 
 
-CANCELS: dict[str, bytes | None] = {"no text": b"\xff\xfeanna", "a folder": None, "empty": b"", "lines": b"anna\n\x1b[2J"}
+CANCELS: dict[str, bytes | None] = {
+    "no text": b"\xff\xfeanna",
+    "a folder": None,
+    "empty": b"",
+    "lines": b"anna\n\x1b[2J",
+}
 
 
 @pytest.mark.parametrize("what", CANCELS)
@@ -170,6 +175,14 @@ def test_progress_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
     assert read_progress(path) is None
     write_progress(path, 1, 9, 4)
     assert read_progress(path) == Progress(1, 9, 4)
-    for broken in ("", "[1]", '{"from_ms": 1}', '{"from_ms": null, "to_ms": 1, "reached_ms": 1}', "[" * 100_000, INFINITE, INFINITE.replace("1e999", "1" + "0" * 400)):
+    for broken in (
+        "",
+        "[1]",
+        '{"from_ms": 1}',
+        '{"from_ms": null, "to_ms": 1, "reached_ms": 1}',
+        "[" * 100_000,
+        INFINITE,
+        INFINITE.replace("1e999", "1" + "0" * 400),
+    ):
         path.write_text(broken)
         assert read_progress(path) is None

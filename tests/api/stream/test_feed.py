@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from actors.runtime.ports import JournalRow
+from api.access.answers import Granted
 from api.access.judge import Judge
+from api.access.scopes import Scope
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.stream import events, feed
-from api.stream.events import MAX_STREAMS, Streams, TooManyStreamsError
+from api.stream.events import MAX_OF_ONE, MAX_STREAMS, RESERVED, Streams, TooManyStreamsError
 from api.stream.feed import Batch, Feed, StreamPlace, place_from, settled
 from api.tokens import Token
 from api.views.arguments import BadValueError
@@ -47,6 +50,9 @@ def reader(database_url: str) -> Iterator[Feed]:  # noqa: F811
     queries = Queries(database_url)
     yield Feed(queries)
     queries.close()
+
+
+OWNER = Granted("operator", Scope.ADMIN)
 
 
 async def stands() -> bool:
@@ -152,19 +158,20 @@ def test_an_alert_that_commits_late_is_sent_once_to_who_comes_again(
     reader: Feed,
     database_url: str,  # noqa: F811
 ) -> None:
+    queries = Queries(database_url)
     pen, place = Pen(store, "trend-1"), begin(reader)
     pen.write(facts=[raised("seed", 1_000)])
     _, place = read(reader, place)
     with psycopg.connect(database_url) as slow:
         slow.execute("UPDATE alerts SET changes = changes + 1 WHERE alert_id = 'seed'")
         pen.write(facts=[raised("fast", 2_000)])
-        reader = Feed(reader._queries)
-        keys, place = read(reader, place)
+        keys, place = read(Feed(queries), place)
         assert "alert:fast" in "".join(keys), "nothing waits for the slow one"
-    keys, place = read(Feed(reader._queries), place)
+    keys, place = read(Feed(queries), place)
     assert "alert:seed" in "".join(keys)
-    _, place = read(again := Feed(reader._queries), place)
-    assert read(again, place) == ([], place) and read(Feed(reader._queries), place)[0] == []
+    _, place = read(again := Feed(queries), place)
+    assert read(again, place) == ([], place) and read(Feed(queries), place)[0] == []
+    queries.close()
 
 
 def test_very_many_alerts_of_one_instant_are_sent_and_too_many_skipped(
@@ -323,7 +330,7 @@ def test_a_database_that_is_away_is_said_once_and_the_stream_continues(monkeypat
     streams = Streams(Away(), life_s=0.2, turn_s=0.01)  # type: ignore[arg-type]
 
     async def all_lines() -> list[str]:
-        return [line async for line in streams.begin(None, stands)]
+        return [line async for line in streams.begin(None, OWNER, stands)]
 
     lines = asyncio.run(all_lines())
     assert [one["event"] for one in parsed("".join(lines))] == ["away", "state", "begun", "state"]
@@ -334,7 +341,7 @@ def test_an_outage_ends_with_its_connection() -> None:
     """A new one says `away` before its first `state` if it still holds; a `state` without it is what `back` is."""
 
     async def kinds(streams: Streams) -> list[str]:
-        return [one["event"] for one in parsed("".join([line async for line in streams.begin("1-2-3", stands)]))]
+        return [one["event"] for one in parsed("".join([line async for line in streams.begin("1-2-3", OWNER, stands)]))]
 
     service = Away()
     service.looks = 1
@@ -343,11 +350,46 @@ def test_an_outage_ends_with_its_connection() -> None:
     assert asyncio.run(kinds(streams)) == ["state"]
 
 
+def counted(asks: Sequence[Granted]) -> list[int]:
+    """How many listen after each has come; who is refused leaves the number as it was."""
+
+    async def all_come() -> list[int]:
+        streams, kept, found = Streams(Away()), [], []  # type: ignore[arg-type]
+        for granted in asks:
+            with suppress(TooManyStreamsError):
+                kept.append(streams.begin(None, granted, stands))
+                await anext(kept[-1])
+            found.append(streams.open)
+        for lines in kept:
+            await lines.aclose()  # type: ignore[attr-defined]
+        return [*found, streams.open]
+
+    return asyncio.run(all_come())
+
+
 def test_no_more_clients_than_allowed() -> None:
-    streams = Streams(Away())  # type: ignore[arg-type]
-    streams.open = MAX_STREAMS
-    with pytest.raises(TooManyStreamsError, match="listen already"):
-        streams.begin(None, stands)
+    """DE-3: who may only read takes neither the others' places nor the last ones."""
+    of_one = [Granted("reader", Scope.READ)] * (MAX_OF_ONE + 1)
+    assert counted(of_one)[-3:] == [MAX_OF_ONE, MAX_OF_ONE, 0]
+    most = MAX_STREAMS - RESERVED
+    readers = [Granted(f"reader {at}", Scope.READ) for at in range(most + 1)]
+    assert counted(readers)[-3:] == [most, most, 0]
+    acting = [Granted(f"{at}", Scope.CONTROL) for at in range(RESERVED)] + [Granted("late", Scope.ADMIN)]
+    assert counted(readers + acting)[-3:] == [MAX_STREAMS, MAX_STREAMS, 0]
+    before_code = Granted("owner", Scope.READ, withheld=Scope.ADMIN)
+    assert counted([*readers, before_code])[-2:] == [most + 1, 0]
+
+
+def test_those_who_come_at_once_are_counted_too() -> None:
+    async def all_come() -> int:
+        streams = Streams(Away(), life_s=5.0)  # type: ignore[arg-type]
+        lines = [streams.begin(None, OWNER, stands) for _ in range(MAX_OF_ONE + 5)]
+        first = [await anext(one, None) for one in lines]
+        for one in lines:
+            await one.aclose()  # type: ignore[attr-defined]
+        return len([line for line in first if line is not None])
+
+    assert asyncio.run(all_come()) == MAX_OF_ONE
 
 
 def test_a_stream_ends_when_the_client_may_listen_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -361,7 +403,7 @@ def test_a_stream_ends_when_the_client_may_listen_no_more(monkeypatch: pytest.Mo
 
     async def all_lines() -> list[str]:
         streams = Streams(Away(), life_s=20.0, turn_s=0.01)  # type: ignore[arg-type]
-        return [line async for line in streams.begin(None, stands_twice)]
+        return [line async for line in streams.begin(None, OWNER, stands_twice)]
 
     assert asyncio.run(asyncio.wait_for(all_lines(), 10)) and len(asked) == 3
 
@@ -371,7 +413,7 @@ def test_a_stream_ends_when_its_server_does() -> None:
 
     async def ended() -> int:
         lines = 0
-        async for _line in streams.begin(None, stands):
+        async for _line in streams.begin(None, OWNER, stands):
             lines += 1
             streams.end()
         return lines
