@@ -47,3 +47,17 @@ def test_every_list_in_pages_has_its_key() -> None:
     sources = [path.read_text(encoding="utf-8") for path in (SOURCES / "pages").glob("*.svelte")]
     lists = {name for text in sources for name in re.findall(r"new Paged\('([^']+)'", text)}
     assert lists and lists <= set(ran("unique.ts", "Object.keys(it.KEYS)"))
+
+
+@pytest.mark.parametrize(
+    ("now", "heard", "broken", "is_unheard"),
+    [
+        (19_999, 10_000, 0, False),
+        (20_001, 10_000, 0, True),
+        (13_000, 10_000, 11_000, False),
+        (13_001, 10_000, 11_000, True),  # a dead server's figures stood as good for ten seconds
+        (13_001, 12_900, 11_000, False),  # the stream is held back, and the overview is read
+    ],
+)
+def test_a_broken_stream_makes_the_page_old_within_seconds(now: int, heard: int, broken: int, is_unheard: bool) -> None:
+    assert ran("unheard.ts", f"it.isUnheard({now}, {heard}, 1, {broken})") is is_unheard
