@@ -548,5 +548,6 @@ export const russian: Record<string, string> = {
   '{age} ago: {what}': '{age} назад: {what}',
   'read {age} ago': 'прочитано {age} назад',
   'Risk state {state} {age} ago. What is expected of you is not known now.': 'Состояние риска {age} назад: {state}. Что от вас требуется, сейчас неизвестно.',
+  'Still not normal: {list}. Each ends by a command for its own scope.': 'Ещё не в норме: {list}. Каждое заканчивается командой для своей области.',
   'Nothing is urgent; to be read: {n}': 'Ничего срочного; прочитать: {n}',
 }
