@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from api.health import Trouble
 from api.json_values import time_of
-from api.reports.facts import Facts, PeriodReturn, Row, day_of, missing_days, period_return
+from api.reports.facts import Facts, PeriodReturn, Row, day_of, falls, missing_days, period_return
 from api.wording.expected import ACT, expected_of
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import Period, ReportKind
@@ -175,24 +175,30 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     total, counted = _total(facts), period_return(facts)
     if total is None:
         return [("Equity", NOT_KNOWN, "no record of this period")]
-    fall = _newest_fall(facts)
+    fall, below = _newest_fall(facts)
     profit = total["profit_usdt"] if total["days_counted"] == total["days"] and total["days"] else None
     return [
         ("Equity", f"{usdt(total['equity_usdt'])} USDT", f"at the close of {day_of(total['last_day_ms'])}"),
         ("Result", f"{usdt(profit, is_signed=True)} USDT" if profit is not None else NOT_KNOWN,
          "return not known" if counted is None else f"{percent(counted.value, is_signed=True)} without flows"
          f"{'' if counted.since is None else f', since the close of {date_of(counted.since)}'}"),
-        ("Drawdown", NOT_KNOWN if fall is None else percent(fall), "below the highest close so far"),
+        ("Drawdown", NOT_KNOWN if fall is None else percent(fall), below),
         ("Flows", f"{usdt(total['flow_usdt'], is_signed=True)} USDT", "paid in less withdrawn"),
     ]  # fmt: skip
 
 
-def _newest_fall(facts: Facts) -> object:
-    """Of the window over all days, if that ends with this period."""
+def _newest_fall(facts: Facts) -> tuple[object, str]:
+    """Of the window over all days, if that ends with this period; else the end of the report's own curve, with the
+    close that it counts from."""
+    so_far = "below the highest close so far"
     whole = next((row for row in facts.windows if row["window_days"] is None), None)
-    if whole is None or day_of(whole["last_day_ms"]) != facts.due.period.last:
-        return None
-    return whole["present_fall"]
+    if whole is not None and day_of(whole["last_day_ms"]) == facts.due.period.last:
+        return whole["present_fall"], so_far
+    curve = falls(facts.days)
+    if len(curve) < 2 or curve[-1][0] != facts.due.period.last or any(value is None for _, value in curve[1:]):
+        return None, so_far
+    (first, _), (_, fall) = curve[0], curve[-1]
+    return fall, so_far if first == facts.first_day else f"below the highest close since {first}"
 
 
 def _performance_text(facts: Facts) -> str:
