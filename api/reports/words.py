@@ -247,13 +247,13 @@ def _engines(facts: Facts) -> Section:
             usdt(row["profit_usdt"], is_signed=True) if is_whole else NOTHING,
             usdt(row["flow_usdt"], is_signed=True),
             usdt(row["realised_usdt"], is_signed=True),
-            usdt(-Decimal(str(row["fees_usdt"])), is_signed=True),
+            usdt(row["fees_usdt"]),
             usdt(row["funding_usdt"], is_signed=True),
             str(row["fills"]),
             now,
         ])  # fmt: skip
     heads = [("Engine", True), ("Equity", False), ("Result", False), ("Flows", False), ("Realised", False),
-             ("Fees", False), ("Funding", False), ("Fills", False), ("State now", True)]  # fmt: skip
+             ("Fees paid", False), ("Funding", False), ("Fills", False), ("State now", True)]  # fmt: skip
     note = (
         "USDT. TOTAL includes the master account. Result is the change of equity without flows (capital moved in or "
         "out), fees and funding included. "
@@ -265,13 +265,13 @@ def _engines(facts: Facts) -> Section:
 def _days(facts: Facts) -> Section | None:
     rows = [
         [str(day_of(row["day_ms"])), usdt(row["equity_usdt"]), percent(row["day_return"], is_signed=True),
-         usdt(row["flow_usdt"], is_signed=True), usdt(-Decimal(str(row["fees_usdt"])), is_signed=True),
+         usdt(row["flow_usdt"], is_signed=True), usdt(row["fees_usdt"]),
          usdt(row["funding_usdt"], is_signed=True)]
         for row in facts.days[:7]
     ]  # fmt: skip
     if not rows:
         return None
-    heads = [("Day", True), ("Equity", False), ("Return", False), ("Flows", False), ("Fees", False), ("Funding", False)]
+    heads = [("Day", True), ("Equity", False), ("Return", False), ("Flows", False), ("Fees paid", False), ("Funding", False)]
     return Section("The newest days", table=Table(heads, rows, "USDT; the whole. Return is without flows."))
 
 
@@ -279,11 +279,11 @@ def _months(facts: Facts) -> Section:
     rows = [
         [row["period"], usdt(row["equity_usdt"]),
          usdt(row["profit_usdt"], is_signed=True) if row["days_counted"] == row["days"] else NOTHING,
-         usdt(row["flow_usdt"], is_signed=True), usdt(-Decimal(str(row["fees_usdt"])), is_signed=True),
+         usdt(row["flow_usdt"], is_signed=True), usdt(row["fees_usdt"]),
          usdt(row["funding_usdt"], is_signed=True)]
         for row in facts.months
     ]  # fmt: skip
-    heads = [("Month", True), ("Equity", False), ("Result", False), ("Flows", False), ("Fees", False),
+    heads = [("Month", True), ("Equity", False), ("Result", False), ("Flows", False), ("Fees paid", False),
              ("Funding", False)]  # fmt: skip
     return Section("Months", table=Table(heads, rows, "USDT; the whole, at most twelve months."))
 

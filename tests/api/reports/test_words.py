@@ -140,6 +140,13 @@ def test_a_month_without_its_first_days_return_is_not_counted_from_elsewhere() -
     assert period_return(found) is None
 
 
+def test_fees_have_one_sign_in_reports_and_lists() -> None:
+    """A report showed −1.50 where the command line and the console show 1.50: paid, in all of them."""
+    content = section(facts(), "Engines").table
+    at = [name for name, _ in content.heads].index("Fees paid")
+    assert {row[at] for row in content.rows} == {"1.50"}
+
+
 def drawdown(found: Facts) -> tuple[str, str]:
     """Value and remark of the tile."""
     return next((value, remark) for name, value, remark in words_of(found).tiles if name == "Drawdown")
