@@ -106,6 +106,23 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (de
 LIVE_WORDS = "trade with real money"
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from infra.backtest.version import version_of_the_code
+
+        typer.echo(version_of_the_code())
+        raise typer.Exit
+
+
+@app.callback()
+def _first(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="show the program's version")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Entry point of the program."""
     open_standard_streams()

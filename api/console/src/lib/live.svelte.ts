@@ -2,12 +2,12 @@
 // reading comes from here; a page reads its lists again when an event says that they are different.
 
 import { get, type Row } from './api'
+import { isUnheard } from './unheard'
 
 const KINDS = ['decision', 'order', 'fill', 'equity', 'alert'] as const
 export type Kind = (typeof KINDS)[number]
 type Listener = (data: Row) => void
 
-export const STALE_MS = 10_000
 const OVERVIEW_KEPT_MS = 3_000
 
 class Live {
@@ -26,14 +26,16 @@ class Live {
 
   private source: EventSource | null = null
   private startedAt = 0
+  /** Since when the stream is broken; 0 while it is open. */
+  private brokenAt = $state(0)
   private listeners = new Map<Kind, Set<Listener>>()
   private missing = new Set<() => void>()
   private timer: ReturnType<typeof setInterval> | null = null
   private seen = new Set<string>()
 
   get ageS(): number | null { const at = this.lacksFigures || this.awayText ? this.knownAt : this.heardAt; return at ? Math.max(0, (this.now - at) / 1000) : null }
-  /** Nothing was heard for too long, or never since the start. */
-  get isSilent(): boolean { return this.startedAt !== 0 && this.now - Math.max(this.heardAt, this.startedAt) > STALE_MS }
+  /** Nothing was heard for too long, or never since the start; soon after the stream broke. */
+  get isSilent(): boolean { return isUnheard(this.now, this.heardAt, this.startedAt, this.brokenAt) }
   /** What is shown is the last that was known. */
   get isStale(): boolean { return this.isSilent || this.lacksFigures || this.awayText !== '' }
   get isDisconnected(): boolean { return this.isSilent && (this.failures > 0 || this.state === null) }
@@ -45,9 +47,10 @@ class Live {
     const source = new EventSource('/api/v1/events/stream')
     this.source = source
     this.saidAway = false
-    source.onopen = () => { this.isOpen = true; this.saidAway = false; this.failures = 0; this.heard() }
+    source.onopen = () => { this.isOpen = true; this.saidAway = false; this.brokenAt = 0; this.failures = 0; this.heard() }
     source.onerror = () => {
       this.isOpen = false
+      this.brokenAt ||= Date.now()
       this.failures += 1
       if (source.readyState === EventSource.CLOSED) { this.source = null }
     }
@@ -94,6 +97,7 @@ class Live {
     this.lacksFigures = false
     this.heardAt = 0
     this.startedAt = 0
+    this.brokenAt = 0
   }
 
   /** Be called for each event of a kind; ends with the function that it returns. */
@@ -132,7 +136,7 @@ class Live {
     if (!this.source) this.start()
     // A calm stream says nothing to this script (comments are invisible to it), and a proxy may hold a stream back: the
     // overview is the sign of life.
-    if (this.now - Math.max(this.heardAt, this.startedAt) > 5000) {
+    if (this.now - Math.max(this.heardAt, this.startedAt) > (this.brokenAt ? 900 : 5000)) {
       try {
         const state: Row = await get('overview')
         this.take(state)
