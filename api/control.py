@@ -248,8 +248,8 @@ def _told(request: ControlRequest, left: str | None) -> str:
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
     if left is None:
         return (
-            f"{request.action} of {request.scope} is committed; `eternal status` shows what is in force. Whether another "
-            f"scope still forbids new risk could not be read.{only}"
+            f"{request.action} of {request.scope} is committed; `eternal status` shows what is in force. Whether "
+            f"another scope still forbids new risk could not be read.{only}"
         )
     if left:
         return (

@@ -34,7 +34,8 @@ p { margin: 0 0 10px; } .muted, .note { color: var(--muted); } .note { font-size
 .tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px; margin: 18px 0; }
 .tile, .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 .tile { padding: 12px 14px; } .tile span { display: block; color: var(--muted); font-size: 12.5px; line-height: 1.35; }
-.tile b { display: block; font-size: 19px; line-height: 1.35; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+.tile b { display: block; font-size: 19px; line-height: 1.35;
+  font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .card { padding: 16px 18px; margin: 0 0 14px; }
 .card.act { background: var(--act); border-color: transparent; } .card.act h2, .card.act p { color: var(--act-ink); }
 ul { margin: 0; padding: 0 0 0 18px; } li { margin: 0 0 6px; overflow-wrap: anywhere; }

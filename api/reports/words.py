@@ -271,7 +271,8 @@ def _days(facts: Facts) -> Section | None:
     ]  # fmt: skip
     if not rows:
         return None
-    heads = [("Day", True), ("Equity", False), ("Return", False), ("Flows", False), ("Fees paid", False), ("Funding", False)]
+    heads = [("Day", True), ("Equity", False), ("Return", False), ("Flows", False), ("Fees paid", False),
+             ("Funding", False)]  # fmt: skip
     return Section("The newest days", table=Table(heads, rows, "USDT; the whole. Return is without flows."))
 
 

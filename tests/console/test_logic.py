@@ -40,7 +40,7 @@ def test_a_row_that_comes_twice_is_shown_once() -> None:
     orders = [{"client_order_id": "a", "state": "NEW"}, {"client_order_id": "b"}, {"client_order_id": "a"}]
     assert ran("unique.ts", f"it.unique('orders', {json.dumps(orders)})") == orders[:2]
     fills = [{"account": one, "execution_id": "e"} for one in ("TREND-1", "TREND-2", "TREND-1")]
-    assert ran("unique.ts", f"it.unique('executions', {json.dumps(fills)})") == fills[:2], "two accounts may share an id"
+    assert ran("unique.ts", f"it.unique('executions', {json.dumps(fills)})") == fills[:2], "accounts may share one"
 
 
 def test_every_list_in_pages_has_its_key() -> None:

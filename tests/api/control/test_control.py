@@ -43,7 +43,7 @@ class Actors(Queries):
         self.away = away
         self.silent = False
         self.unreadable = False
-        self.states: dict[str, str] = {}
+        self.in_force: dict[str, str] = {}
         self.absent: set[ActorName] = set()
 
     def send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
@@ -61,11 +61,10 @@ class Actors(Queries):
         found = self.registered.get(command_id)
         return None if found is None else dict(found)
 
-
     def switches(self) -> list[dict[str, Any]]:
         if self.unreadable:
             raise QueryUnavailableError("the database cannot be used now: the server is starting")
-        return [{"scope": scope, "state": state} for scope, state in self.states.items()]
+        return [{"scope": scope, "state": state} for scope, state in self.in_force.items()]
 
 
 def serve(queries: Queries, send: Callable[..., None] | None) -> TestClient:
@@ -112,7 +111,7 @@ def test_the_answer_names_what_another_scope_still_forbids(
 ) -> None:
     """After a flatten, 'normal' of everything was answered as if it had ended the engines' own halts."""
     actors = Actors()
-    actors.states = states
+    actors.in_force = states
     text = post(actors, action=action, scope=scope, reason="the drill is over").json()["text"]
     assert text.partition("what is in force.")[2].removesuffix(" It ends a pause and nothing else.") == left
     said = in_language(text, Language.RUSSIAN)
