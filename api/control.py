@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from api.text import is_blank, printable, shown
+from api.text import is_blank, is_reason, printable, shown
 from api.views.arguments import BadValueError
 from infra.database.reading.reader import QueryUnavailableError
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, FLATTEN, LEAST_REASON, RESET
-from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, why_not
+from statemachines.limits.operator_scopes import LOOSENS, RESTRICTS, SCOPES, allowed_scopes, not_ended, why_not
 from statemachines.messages.control import ComponentReset, OperatorCommand, operator_id
 from statemachines.notifications.acknowledging import ACKNOWLEDGE
 from statemachines.values import ActorName
@@ -45,6 +45,16 @@ def _not_blank(text: str) -> str:
 
 Printable = Annotated[str, BeforeValidator(_printable)]
 """Text for people: printable, and not blank."""
+
+
+def _reason(value: object) -> object:
+    if isinstance(value, str) and len(value) >= LEAST_REASON and not is_reason(value):  # a shorter one: `min_length`
+        raise ValueError(f"at least {LEAST_REASON} characters are required, without the spaces around them")
+    return value
+
+
+Reason = Annotated[Printable, BeforeValidator(_reason)]
+"""Why it was done; of `LEAST_REASON` characters at least, at every way in."""
 
 
 class ControlUnavailableError(Exception):
@@ -91,7 +101,7 @@ class ControlRequest(BaseModel):
     scope: Printable = Field(
         default="GLOBAL", max_length=40, json_schema_extra={"enum": list(dict.fromkeys((*SCOPES, *COMPONENTS)))}
     )
-    reason: Printable = Field(
+    reason: Reason = Field(
         min_length=LEAST_REASON, max_length=500, examples=["exchange maintenance announced for tonight"]
     )
     who: Printable = Field(
@@ -129,6 +139,10 @@ class Register(Protocol):
         """The command of an id, None when the id is free. Raises QueryUnavailableError."""
         ...
 
+    def switches(self) -> Sequence[Mapping[str, Any]]:
+        """The state in force of every scope that has one. Raises QueryUnavailableError."""
+        ...
+
 
 class CommandService:
     """Takes the operator's commands. Safe to use from several threads."""
@@ -149,11 +163,10 @@ class CommandService:
         _check(request)
         request = request.model_copy(update={"who": _attributed(holder, request.who)})
         command_id = request.command_id or uuid.uuid4().hex
-        answer = ControlAnswer(command_id=command_id, accepted=True, text=_told(request))
         with self._locks[hash(command_id) % LOCKS]:
             try:
                 if request.command_id is not None and _is_registered(request, command_id, self._earlier(command_id)):
-                    return answer
+                    return self._answer(request, command_id)
                 self._hand_over(request, command_id)
                 if not _is_registered(request, command_id, self._earlier(command_id)):
                     raise CommandIdTakenError(command_id, "it is not recorded any more what that was")
@@ -166,7 +179,21 @@ class CommandService:
                     f"{str(error).rstrip('.')}. The command may not be in force"
                     f"{'.' if isinstance(request, NumberedRequest) else again}"
                 ) from error
-        return answer
+        return self._answer(request, command_id)
+
+    def _answer(self, request: ControlRequest, command_id: str) -> ControlAnswer:
+        return ControlAnswer(command_id=command_id, accepted=True, text=_told(request, self._left(request)))
+
+    def _left(self, request: ControlRequest) -> str | None:
+        """What another scope still forbids after a command that ends states; None when that cannot be read."""
+        if request.action not in LOOSENS:
+            return ""
+        try:
+            return not_ended(
+                request.action, request.scope, {row["scope"]: row["state"] for row in self._register.switches()}
+            )
+        except QueryUnavailableError:
+            return None
 
     def _earlier(self, command_id: str) -> Mapping[str, Any] | None:
         return self._register.operator_command(command_id)
@@ -209,7 +236,7 @@ def _check(request: ControlRequest) -> None:
         raise BadValueError("scope", request.scope, allowed, why)
 
 
-def _told(request: ControlRequest) -> str:
+def _told(request: ControlRequest, left: str | None) -> str:
     if request.action == RESET:
         return f"{request.scope} is tried again if it is FAULTED; `eternal status` shows the effect."
     if request.action == FLATTEN:
@@ -219,6 +246,16 @@ def _told(request: ControlRequest) -> str:
             "it."
         )
     only = " It ends a pause and nothing else." if request.action == "resume" else ""
+    if left is None:
+        return (
+            f"{request.action} of {request.scope} is committed; `eternal status` shows what is in force. Whether another "
+            f"scope still forbids new risk could not be read.{only}"
+        )
+    if left:
+        return (
+            f"{request.action} of {request.scope} is committed; `eternal status` shows what is in force. Not ended by "
+            f"it: {left} (each ends by a command for its own scope).{only}"
+        )
     return f"{request.action} of {request.scope} is committed; `eternal status` shows what is in force.{only}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from api.json_values import time_of
-from api.snapshot import Snapshot
+from api.snapshot import STARTING, Snapshot
 from statemachines.risk.machine import GLOBAL, NO_NEW_RISK, RiskStateName
 
 MOVING = ("RUNNING", "ENDED")
@@ -17,8 +17,8 @@ UNSETTLED, UNSETTLED_S = "UNSETTLED", 10.0
 """A step on a busy machine may take some seconds; from so many on, what is being waited for is shown."""
 
 
-REPAIRED = frozenset({"STARTING", "RECOVERING", "SUSPECT", "FAILED", "BACKOFF"})
-"""States of a component in which the supervision is at work on it."""
+REPAIRED = frozenset({"STARTING", "RECOVERING", "SUSPECT", "FAILED", "BACKOFF", "STOPPED"})
+"""States of a component in which the supervision is at work on it: it brings it back, or ends the system in order."""
 
 
 class Trouble(NamedTuple):
@@ -84,7 +84,7 @@ def troubles(
         *_orchestrator(snapshot, limits),
         *components,
         *(Trouble(text, is_repairing) for text in _lockstep(snapshot)),
-        *_plain(_database(snapshot, actors, database_error, limits)),
+        *(Trouble(text, _is_starting(snapshot)) for text in _database(snapshot, actors, database_error, limits)),
         *_plain(_trading(switches)),
     ]
 
@@ -134,15 +134,24 @@ def _what_ends(state: RiskStateName) -> str:
     return "resume" if state is RiskStateName.PAUSED else "normal"
 
 
+def _is_starting(snapshot: Snapshot) -> bool:
+    """The launch is bringing the system up: that signs of life are old is how the last run has left them."""
+    if snapshot.age_s is None:
+        return snapshot.error == STARTING
+    return not snapshot.status.get("booted") and not snapshot.status.get("boot_error")
+
+
 def _orchestrator(snapshot: Snapshot, limits: Limits) -> list[Trouble]:
     if snapshot.age_s is None:
-        return [Trouble(f"The state of the orchestrator is not known: {_open(snapshot.error)}.")]
+        return [
+            Trouble(f"The state of the orchestrator is not known: {_open(snapshot.error)}.", _is_starting(snapshot))
+        ]
     if snapshot.age_s > limits.snapshot_s:
         detail = f": {_open(snapshot.error)}" if snapshot.error else ""
         return [Trouble(f"The orchestrator's last answer is {snapshot.age_s:.0f} s old{detail}.")]
     if not snapshot.status.get("booted"):
         why = _open(snapshot.status.get("boot_error"))
-        return [Trouble(f"The orchestrator has not begun yet: {why or 'it is starting'}.", heals_itself=not why)]
+        return [Trouble(f"The orchestrator has not begun yet: {why or STARTING}.", _is_starting(snapshot))]
     own = snapshot.status.get("orchestrator") or {}
     if own.get("state") != "RUNNING":
         return [Trouble(f"The orchestrator itself is {own.get('state', 'UNKNOWN')}.")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast, get_args
 import psycopg
 
 from actors.runtime.ports import StoreUnavailableError
+from api.text import is_reason
 from infra.config.policy import Difference, Policy, changed, differences, policy_of, with_policy
 from infra.database import registers
 from infra.database.connection import Line
@@ -185,7 +186,7 @@ def record(url: str, change: Change, who: str, reason: str) -> PolicyVersion:
 
 def check_reason(reason: str) -> None:
     """Raises PolicyError for a reason that says nothing."""
-    if len(reason.strip()) < LEAST_REASON or not reason.isprintable():
+    if not is_reason(reason) or not reason.isprintable():
         raise PolicyError(
             f"reason {reason[:40]!r} is refused: at least {LEAST_REASON} printable characters are required."
         )

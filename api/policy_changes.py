@@ -14,7 +14,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict, Field
 
 from actors.runtime.ports import StoreUnavailableError
-from api.control import ControlUnavailableError, Printable, Send
+from api.control import ControlUnavailableError, Printable, Reason, Send
 from api.policies import Change, PolicyError, back_to, by_settings, newest_of, version_of
 from api.policy_trial import Effects, TrialError, effects
 from api.views.arguments import BadValueError
@@ -57,7 +57,7 @@ class PolicyOrdered(PolicyWanted):
     when it is not the newest any more, nothing is recorded."""
 
     after: int = Field(ge=1, le=2**31 - 1, description="number of the newest version")
-    reason: Printable = Field(min_length=LEAST_REASON, max_length=500, examples=["calmer entries until autumn"])
+    reason: Reason = Field(min_length=LEAST_REASON, max_length=500, examples=["calmer entries until autumn"])
 
 
 class SettingChanged(BaseModel):

@@ -160,6 +160,10 @@ class OperatorService:
         """The command that this id belongs to; None when it is free. Blocks; raises QueryUnavailableError."""
         return self._queries.operator_command(command_id)
 
+    def switches(self) -> list[Row]:
+        """The states in force. Blocks; raises QueryUnavailableError."""
+        return self._queries.switches()
+
     def alert(self, alert_id: str) -> Row | None:
         """The alert of this number, with who has acknowledged it. Blocks; raises QueryUnavailableError."""
         return self._queries.alert(alert_id)

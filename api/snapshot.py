@@ -15,6 +15,9 @@ _log = logging.getLogger(__name__)
 FRESH_S = 0.5
 """A status younger than this is not asked for again."""
 
+STARTING = "it is starting"
+"""The error of a snapshot before the orchestrator's first answer, while the launch brings it up."""
+
 PATIENCE_S = 1.0
 """How long a page waits for a new status before it takes the old one."""
 

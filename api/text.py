@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from statemachines.limits.operator_actions import LEAST_REASON
+
 _REFUSED = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories: control, format (invisible, or reversing the direction), half of a pair, private, unassigned,
 line and paragraph separators. PostgreSQL refuses NUL, UTF-8 refuses halves, a terminal obeys controls."""
@@ -28,6 +30,11 @@ def is_blank(text: str) -> bool:
     return all(
         character in _EMPTY or character.isspace() or unicodedata.category(character)[0] in "ZMC" for character in text
     )
+
+
+def is_reason(text: str) -> bool:
+    """Whether it says enough to be a reason: spaces around it do not count."""
+    return len(text.strip()) >= LEAST_REASON and not is_blank(text)
 
 
 def printable(text: str) -> str:

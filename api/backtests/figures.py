@@ -58,6 +58,7 @@ def summary_of(report: Path) -> dict[str, Any]:
         if path.stat().st_size > LONGEST_SUMMARY:
             raise UnreadableFiguresError(f"summary.json is longer than {LONGEST_SUMMARY:,} bytes.")
         found = json.loads(path.read_bytes())
+        json.dumps(found, ensure_ascii=False).encode()  # half a character pair
     except (OSError, ValueError, RecursionError) as error:
         raise UnreadableFiguresError(f"summary.json of the report cannot be read: {type(error).__name__}.") from None
     if not isinstance(found, dict):
@@ -85,7 +86,7 @@ def key_figures_of(summary: Mapping[str, Any]) -> KeyFigures:
             trades=sum(_closed(summary).values()),
             fills=book["fills"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableFiguresError(f"summary.json of the report lacks what is required: {error!r:.100}.") from None
 
 
@@ -125,7 +126,7 @@ def detail_of(run_id: str, report: Path) -> BacktestDetail:
             data_hash=facts["data_hash"],
             curve=thinned(list(_curve(report))),
         )
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UnreadableFiguresError(f"The tables of the report cannot be read: {error!r:.100}.") from None
 
 

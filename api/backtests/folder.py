@@ -96,11 +96,15 @@ class StoredRun:
 
     @property
     def canceller(self) -> str:
-        """Who has cancelled it; "" for none."""
+        """Who has cancelled it; "" for none. That the file is there cancels it, whatever it says."""
         try:
-            return (self.folder / CANCEL).read_text(encoding="utf-8")[:LONGEST_WORDS] or "an unknown person"
+            with (self.folder / CANCEL).open("rb") as file:
+                text = file.read(4 * LONGEST_WORDS).decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
+        except OSError:
+            text = ""
+        return _shown(text)[:LONGEST_WORDS].strip() or "an unknown person"
 
     @property
     def last_words(self) -> str:
@@ -112,7 +116,7 @@ class StoredRun:
         except OSError:
             return ""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
-        return "".join(one if one.isprintable() else " " for one in lines[-1])[:LONGEST_WORDS] if lines else ""
+        return _shown(lines[-1])[:LONGEST_WORDS] if lines else ""
 
 
 class Runs:
@@ -216,11 +220,16 @@ def _read(path: Path, parse: Callable[[Any], Any]) -> tuple[Any, str]:
     try:
         if path.stat().st_size > LONGEST_FILE:
             raise ValueError(f"it is longer than {LONGEST_FILE:,} bytes")
-        return parse(json.loads(path.read_bytes())), ""
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        why = error.strerror if isinstance(error, OSError) else str(error)
-        why = "".join(one if one.isprintable() else " " for one in str(why))[:200]
+        found = json.loads(path.read_bytes())
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()  # half a character pair, or no number
+        return parse(found), ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        why = _shown(str(error.strerror if isinstance(error, OSError) else error))[:200]
         return None, f"The run's file {path.name} cannot be read ({why}); remove the run and start it again."
+
+
+def _shown(text: str) -> str:
+    return "".join(one if one.isprintable() else " " for one in text)
 
 
 def _request(found: Any) -> Request:

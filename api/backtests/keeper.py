@@ -139,11 +139,11 @@ class RunKeeper:
         """One look: end what has ended or is to end, begin what may begin. Raises OSError; the next look resumes."""
         if self._running is not None:
             self._look_after(self._running)
+        runs = {run.run_id: run for run in self._runs.all()}
+        for run in runs.values():
+            if run.state is RunState.QUEUED and (who := run.canceller):
+                runs[run.run_id] = self._runs.move(run, "cancel", f"Cancelled by {who} before it began.")
         if self._running is None:
-            runs = {run.run_id: run for run in self._runs.all()}
-            for run in runs.values():
-                if run.state is RunState.QUEUED and (who := run.canceller):
-                    runs[run.run_id] = self._runs.move(run, "cancel", f"Cancelled by {who} before it began.")
             turn = next_to_begin({run_id: run.state for run_id, run in runs.items()})
             if turn is not None and not self._stopping.is_set():
                 self._begin(runs[turn])

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from infra.files import write_text_whole
 
+MOST_MS = 2**53
+"""No instant is beyond it."""
+
 
 class Progress(NamedTuple):
     """The run's period and the market instant that it has reached; milliseconds UTC."""
@@ -26,6 +29,7 @@ def read_progress(path: Path) -> Progress | None:
     """What the file says; None where there is none yet, or none that can be read."""
     try:
         found = json.loads(path.read_bytes())
-        return Progress(int(found["from_ms"]), int(found["to_ms"]), int(found["reached_ms"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        progress = Progress(int(found["from_ms"]), int(found["to_ms"]), int(found["reached_ms"]))
+        return progress if all(abs(at_ms) <= MOST_MS for at_ms in progress) else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -30,6 +30,8 @@ class ExitCode(IntEnum):
     NOT_FOUND = 6
     """One thing that was named by its id, name or number does not exist, though it could. A filter that nothing matches
     is no fault: the list is empty."""
+    UNWRITTEN = 7
+    """The output cannot be written, as on a full disk. What the command does beside that was done."""
 
 
 BY_STATUS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 import uuid
@@ -13,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from api.cli.standard_streams import silence_output
 from api.json_values import DAY_MS
 from api.ledger.period import FOREVER_MS, Period
 from api.text import quoted
@@ -112,7 +112,7 @@ def _print(lines: Iterator[str]) -> None:
             typer.echo(line)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader has seen enough, e.g. `head`; nothing is left to be flushed at the end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_output()
 
 
 def _write(draft: Path, lines: Iterator[str]) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import logging
-import os
 import shutil
 import sys
 from datetime import timedelta
@@ -31,6 +29,7 @@ from api.cli.history import history_app
 from api.cli.ledger import ledger_app
 from api.cli.notify.commands import notify_app
 from api.cli.policies.commands import policy_app
+from api.cli.standard_streams import open_standard_streams, output_trouble, silence_output, watch_output
 from api.client.errors import RefusedError, UnansweredError
 from api.views.days import parse_day
 from infra.data_folder import claim_data_folder, demand_data_folder, discard
@@ -40,6 +39,9 @@ from infra.ownership import ForeignFolderError, is_missing
 
 if TYPE_CHECKING:
     from infra.config import EternalConfig
+
+
+UNWRITTEN = "The output cannot be written: {}. What the command does beside that was done."
 
 
 class _Sentences(TyperGroup):
@@ -55,7 +57,9 @@ class _Sentences(TyperGroup):
         """Run the command."""
         as_json = bool(ctx.meta[ASKED_FOR_JSON])
         try:
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
         except (OperatorError, RefusedError, UnansweredError) as error:
             raise end_with(exit_code_of(error), sentence_of(error), as_json=as_json) from None
         except UsageError as error:
@@ -63,9 +67,11 @@ class _Sentences(TyperGroup):
                 raise
             raise end_with(ExitCode.BAD_ARGUMENT, error.format_message(), as_json=True) from None
         except BrokenPipeError:  # the reader has seen enough, e.g. `head`; nothing is left to be flushed at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence_output()
             raise typer.Exit(0) from None
         except OSError as error:
+            if why := output_trouble():
+                raise end_with(ExitCode.UNWRITTEN, UNWRITTEN.format(why), as_json=as_json) from None
             place = f"{error.filename}: " if error.filename else ""
             sentence = (
                 f"{place}{error.strerror or error}. Nothing further was done; check the path and its permissions."
@@ -100,13 +106,34 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="TOML file (de
 LIVE_WORDS = "trade with real money"
 
 
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from infra.backtest.version import version_of_the_code
+
+        typer.echo(version_of_the_code())
+        raise typer.Exit
+
+
+@app.callback()
+def _first(
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="show the program's version")
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
-    """Entry point of the program. An argument that is no text in UTF-8 is shown escaped: a terminal cannot show it, and
-    the sentence that refuses it must be."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    app()
+    """Entry point of the program."""
+    open_standard_streams()
+    watch_output()
+    try:
+        app()
+    except OSError as error:  # of the help, which is printed before a command begins
+        if not (why := output_trouble()):
+            raise
+        typer.echo(UNWRITTEN.format(why), err=True)
+        raise SystemExit(int(ExitCode.UNWRITTEN)) from error
 
 
 @app.command()

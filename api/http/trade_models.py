@@ -87,7 +87,7 @@ class Position(Model):
     quantity: Quantity
     average_price: Price
     updated_ms: Ms
-    mark_price: Price | None = Field(description="USDT, last closed price, by which the portfolio values it")
+    mark_price: Price | None = Field(description="USDT, newest closed price; `mark_ms` is when its bar closed")
     mark_ms: Ms | None
     notional_usdt: Money | None = Field(description="at the mark, without sign")
     unrealised_pnl_usdt: Money | None = Field(description="at the mark, before fees")

@@ -23,7 +23,7 @@ from api.health import limits_for
 from api.launch.system import System
 from api.live_table import money, render
 from api.service import OperatorService
-from api.snapshot import Snapshot
+from api.snapshot import STARTING, Snapshot
 from infra.database.queries import Queries
 from statemachines.values import ActorName
 
@@ -55,7 +55,7 @@ class _Source:
     async def snapshot(self) -> Snapshot:
         status = self._system.status
         age_s = status.pop("age_s")
-        return Snapshot(status, age_s if status else None, "" if status else "it is starting")
+        return Snapshot(status, age_s if status else None, "" if status else STARTING)
 
 
 class Display:

@@ -34,7 +34,7 @@ p { margin: 0 0 10px; } .muted, .note { color: var(--muted); } .note { font-size
 .tiles { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 10px; margin: 18px 0; }
 .tile, .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; }
 .tile { padding: 12px 14px; } .tile span { display: block; color: var(--muted); font-size: 12.5px; line-height: 1.35; }
-.tile b { display: block; font-size: 19px; line-height: 1.35; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.tile b { display: block; font-size: 19px; line-height: 1.35; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
 .card { padding: 16px 18px; margin: 0 0 14px; }
 .card.act { background: var(--act); border-color: transparent; } .card.act h2, .card.act p { color: var(--act-ink); }
 ul { margin: 0; padding: 0 0 0 18px; } li { margin: 0 0 6px; overflow-wrap: anywhere; }
@@ -50,9 +50,10 @@ td.bad { color: var(--bad); } td.good { color: var(--good); }
 .dot { display: inline-block; width: 9px; height: 9px; border-radius: 3px; margin-right: 7px; }
 footer { color: var(--muted); font-size: 12.5px; margin: 18px 2px 0; }
 @media (max-width: 640px) {
+  .tile b { font-size: 16px; } body { padding: 16px 10px 32px; } .card { padding: 14px; } svg text { font-size: 20px; }
+}
+@media (max-width: 880px) {
   .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)); }
-  .tile b { font-size: 16px; white-space: normal; overflow-wrap: anywhere; } body { padding: 16px 10px 32px; }
-  .card { padding: 14px; } svg text { font-size: 20px; }
   thead { display: none; } table, tbody { display: block; }
   tr { display: grid; grid-template-columns: 1fr 1fr; gap: 1px 18px; padding: 9px 0;
     border-bottom: 1px solid var(--rule); }

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from api.health import Trouble
 from api.json_values import time_of
-from api.reports.facts import Facts, PeriodReturn, Row, day_of, missing_days, period_return
+from api.reports.facts import Facts, PeriodReturn, Row, day_of, falls, missing_days, period_return
 from api.wording.expected import ACT, expected_of
 from statemachines.performance.tracker import TOTAL
 from statemachines.reports.schedule import Period, ReportKind
@@ -175,24 +175,30 @@ def _tiles(facts: Facts) -> list[tuple[str, str, str]]:
     total, counted = _total(facts), period_return(facts)
     if total is None:
         return [("Equity", NOT_KNOWN, "no record of this period")]
-    fall = _newest_fall(facts)
+    fall, below = _newest_fall(facts)
     profit = total["profit_usdt"] if total["days_counted"] == total["days"] and total["days"] else None
     return [
         ("Equity", f"{usdt(total['equity_usdt'])} USDT", f"at the close of {day_of(total['last_day_ms'])}"),
         ("Result", f"{usdt(profit, is_signed=True)} USDT" if profit is not None else NOT_KNOWN,
          "return not known" if counted is None else f"{percent(counted.value, is_signed=True)} without flows"
          f"{'' if counted.since is None else f', since the close of {date_of(counted.since)}'}"),
-        ("Drawdown", NOT_KNOWN if fall is None else percent(fall), "below the highest close so far"),
+        ("Drawdown", NOT_KNOWN if fall is None else percent(fall), below),
         ("Flows", f"{usdt(total['flow_usdt'], is_signed=True)} USDT", "paid in less withdrawn"),
     ]  # fmt: skip
 
 
-def _newest_fall(facts: Facts) -> object:
-    """Of the window over all days, if that ends with this period."""
+def _newest_fall(facts: Facts) -> tuple[object, str]:
+    """Of the window over all days, if that ends with this period; else the end of the report's own curve, with the
+    close that it counts from."""
+    so_far = "below the highest close so far"
     whole = next((row for row in facts.windows if row["window_days"] is None), None)
-    if whole is None or day_of(whole["last_day_ms"]) != facts.due.period.last:
-        return None
-    return whole["present_fall"]
+    if whole is not None and day_of(whole["last_day_ms"]) == facts.due.period.last:
+        return whole["present_fall"], so_far
+    curve = falls(facts.days)
+    if len(curve) < 2 or curve[-1][0] != facts.due.period.last or any(value is None for _, value in curve[1:]):
+        return None, so_far
+    (first, _), (_, fall) = curve[0], curve[-1]
+    return fall, so_far if first == facts.first_day else f"below the highest close since {first}"
 
 
 def _performance_text(facts: Facts) -> str:
@@ -241,13 +247,13 @@ def _engines(facts: Facts) -> Section:
             usdt(row["profit_usdt"], is_signed=True) if is_whole else NOTHING,
             usdt(row["flow_usdt"], is_signed=True),
             usdt(row["realised_usdt"], is_signed=True),
-            usdt(-Decimal(str(row["fees_usdt"])), is_signed=True),
+            usdt(row["fees_usdt"]),
             usdt(row["funding_usdt"], is_signed=True),
             str(row["fills"]),
             now,
         ])  # fmt: skip
     heads = [("Engine", True), ("Equity", False), ("Result", False), ("Flows", False), ("Realised", False),
-             ("Fees", False), ("Funding", False), ("Fills", False), ("State now", True)]  # fmt: skip
+             ("Fees paid", False), ("Funding", False), ("Fills", False), ("State now", True)]  # fmt: skip
     note = (
         "USDT. TOTAL includes the master account. Result is the change of equity without flows (capital moved in or "
         "out), fees and funding included. "
@@ -259,13 +265,13 @@ def _engines(facts: Facts) -> Section:
 def _days(facts: Facts) -> Section | None:
     rows = [
         [str(day_of(row["day_ms"])), usdt(row["equity_usdt"]), percent(row["day_return"], is_signed=True),
-         usdt(row["flow_usdt"], is_signed=True), usdt(-Decimal(str(row["fees_usdt"])), is_signed=True),
+         usdt(row["flow_usdt"], is_signed=True), usdt(row["fees_usdt"]),
          usdt(row["funding_usdt"], is_signed=True)]
         for row in facts.days[:7]
     ]  # fmt: skip
     if not rows:
         return None
-    heads = [("Day", True), ("Equity", False), ("Return", False), ("Flows", False), ("Fees", False), ("Funding", False)]
+    heads = [("Day", True), ("Equity", False), ("Return", False), ("Flows", False), ("Fees paid", False), ("Funding", False)]
     return Section("The newest days", table=Table(heads, rows, "USDT; the whole. Return is without flows."))
 
 
@@ -273,11 +279,11 @@ def _months(facts: Facts) -> Section:
     rows = [
         [row["period"], usdt(row["equity_usdt"]),
          usdt(row["profit_usdt"], is_signed=True) if row["days_counted"] == row["days"] else NOTHING,
-         usdt(row["flow_usdt"], is_signed=True), usdt(-Decimal(str(row["fees_usdt"])), is_signed=True),
+         usdt(row["flow_usdt"], is_signed=True), usdt(row["fees_usdt"]),
          usdt(row["funding_usdt"], is_signed=True)]
         for row in facts.months
     ]  # fmt: skip
-    heads = [("Month", True), ("Equity", False), ("Result", False), ("Flows", False), ("Fees", False),
+    heads = [("Month", True), ("Equity", False), ("Result", False), ("Flows", False), ("Fees paid", False),
              ("Funding", False)]  # fmt: skip
     return Section("Months", table=Table(heads, rows, "USDT; the whole, at most twelve months."))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
 from fastapi.sse import format_sse_event
 
+from api.access.answers import Granted
+from api.access.scopes import Scope
 from api.service import OperatorService
 from api.stream.feed import Batch, Feed, StreamPlace, place_from, shown
 from api.views.reading import DatabaseAwayError
@@ -27,6 +30,11 @@ STANDING_S = 2.0
 
 RETRY_MS = 1_000
 MAX_STREAMS = 32
+MAX_OF_ONE = 8
+"""Of one person: pages that are open at once, with their next connection while the last one ends."""
+
+RESERVED = 8
+"""So many of all are for those who may do something."""
 
 KINDS: Mapping[str, str] = {
     "decision": "a change of state or a remark, as in `/api/v1/decisions`",
@@ -36,8 +44,11 @@ KINDS: Mapping[str, str] = {
     "alert": "an alert that was raised, has changed or was acknowledged, as in `/api/v1/alerts`",
     "state": "health, market, engines, components, what is expected of the operator: first, and when it changes",
     "begun": "the place from which on the client is informed: what it read before this event may be older",
-    "skipped": "the client was too far behind: what was in between is in the lists",
-    "away": "the database does not answer; figures of a `state` that comes until `back` are missing, not zero",
+    "skipped": "the client was too far behind, or its place is another database's, as before a restore: what it missed "
+    "is in the lists, and keys that it has seen may come again",
+    "away": "the database does not answer; figures of a `state` that comes until `back` are missing, not zero. It is "
+    "of one connection: a new one says it again before its first `state` if it still holds, and if it does not, that "
+    "first `state` is what `back` is: what was read before may be older",
     "back": "the database answers again; what was read before this event may be older",
 }
 """The kinds of events and what their data is."""
@@ -59,32 +70,49 @@ class Streams:
         self._life_s = life_s
         self._turn_s = turn_s
         self._is_over = False
-        self.open = 0
+        self._of_each: Counter[str] = Counter()
 
     def end(self) -> None:
         """Every stream ends within a turn: the server waits for what is under way when it ends."""
         self._is_over = True
 
-    def begin(self, last_event_id: str | None, stands: Stands) -> AsyncIterator[str]:
-        """The lines of a new stream, behind this event or from now on. It ends when `stands` is false: whether the
-        client may still listen.
+    @property
+    def open(self) -> int:
+        """How many clients listen."""
+        return self._of_each.total()
+
+    def begin(self, last_event_id: str | None, granted: Granted, stands: Stands) -> AsyncIterator[str]:
+        """The lines of a new stream of this person, behind this event or from now on. It ends when `stands` is false:
+        whether the client may still listen.
 
         Raises:
             BadValueError: it is no id of an event.
-            TooManyStreamsError: too many clients listen.
+            TooManyStreamsError: too many clients listen, of all or of this person.
         """
         place = None if last_event_id is None else place_from(last_event_id)
-        if self.open >= MAX_STREAMS:
-            raise TooManyStreamsError(f"{MAX_STREAMS} clients listen already; end one of them.")
-        return self._lines(place, stands)
+        if why := self._why_not(granted):
+            raise TooManyStreamsError(why)
+        return self._lines(place, granted, stands)
 
-    async def _lines(self, place: StreamPlace | None, stands: Stands) -> AsyncIterator[str]:
-        self.open += 1
+    def _why_not(self, granted: Granted) -> str:
+        """Why one more may not listen; "" if it may."""
+        if self._of_each[granted.person] >= MAX_OF_ONE:
+            return f"{MAX_OF_ONE} clients of {granted.person} listen already; end one of them."
+        may_act = (granted.withheld or granted.scope).covers(Scope.CONTROL)
+        most = MAX_STREAMS if may_act else MAX_STREAMS - RESERVED
+        return f"{most} clients listen already; end one of them." if self.open >= most else ""
+
+    async def _lines(self, place: StreamPlace | None, granted: Granted, stands: Stands) -> AsyncIterator[str]:
+        if self._why_not(granted):  # others came at the same time; when it comes again it is refused
+            return
+        self._of_each[granted.person] += 1
         try:
             async for line in self._events(Feed(self._service.reading.queries), place, stands):
                 yield line
         finally:
-            self.open -= 1
+            self._of_each[granted.person] -= 1
+            if not self._of_each[granted.person]:
+                del self._of_each[granted.person]
 
     async def _events(self, feed: Feed, place: StreamPlace | None, stands: Stands) -> AsyncIterator[str]:
         reading = self._service.reading

@@ -4,11 +4,16 @@ A place is a number in each of three sequences. The journal's numbers are given 
 row may become visible after one with a higher number: behind a gap nothing is read until the gap is filled or so old
 that its transaction cannot come any more. Orders and fills are read when one of their transitions is, an acknowledged
 alert when the line about that is.
+
+Alerts have no number, and market time is no order of commits: an actor that lags raises one that is older than what
+was sent. Their place is a transaction: everything below it had ended when it was taken, so that what is committed later
+was written by it or a later one, which the row says (`xmin`).
 """
 
 from __future__ import annotations
 
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, NamedTuple
@@ -32,25 +37,31 @@ MAX_BEHIND = 5_000
 GAP_S = 3.0
 """A transaction that took a number of the journal has committed within this time, or never will."""
 
-REMEMBERED = 2_000
-"""So many fills and alerts are remembered as sent."""
+REMEMBERED = 2 * MAX_BEHIND
+"""So many orders, fills and alerts are remembered as sent."""
+
+ALL_ALERTS_S = 5.0
+"""How often all alerts are compared with the place; in between the newest alone are, at a cost that does not grow with
+their number."""
 
 REPEATED = frozenset({"order", "fill", "alert"})
-"""Kinds that a reading finds again: earlier orders and fills of an intent of which one changes, the alerts of one
-instant."""
+"""Kinds that a reading finds again: earlier orders and fills of an intent of which one changes, alerts that were
+committed while an older transaction was under way."""
 
+SKIPPED = "skipped"
 ORDER_TABLE = "order"
 
 
 class StreamPlace(NamedTuple):
-    """How far a reader is: the newest row of the journal, the newest portfolio, the newest change of an alert."""
+    """How far a reader is: the newest row of the journal, the newest portfolio, the oldest transaction
+    that may still change an alert."""
 
     journal: int
     portfolio: int
-    alerts_ms: int
+    alerts_transaction: int
 
     def __str__(self) -> str:
-        return f"{self.journal}-{self.portfolio}-{self.alerts_ms}"
+        return f"{self.journal}-{self.portfolio}-{self.alerts_transaction}"
 
 
 def place_from(text: str) -> StreamPlace:
@@ -71,16 +82,19 @@ class Happening(NamedTuple):
 
 class Batch(NamedTuple):
     """What one reading found, oldest first, and the place behind it. `known` are keys that a later reading would find
-    again although they need not be sent."""
+    again although they need not be sent;
+    `has_all_alerts`: all of them were compared."""
 
     happenings: list[Happening]
     place: StreamPlace
     known: tuple[str, ...] = ()
+    has_all_alerts: bool = False
 
 
 NEWEST: LiteralString = """SELECT (SELECT coalesce(max(id), 0) FROM journal) AS journal,
     (SELECT coalesce(max(version), 0) FROM portfolio_versions) AS portfolio,
-    (SELECT coalesce(max(changed_ms), 0) FROM alerts) AS alerts_ms"""
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS alerts,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_transaction"""
 
 JOURNAL: LiteralString = """
 SELECT id, actor, kind, market_ms, recorded_at, machine_table, machine, trigger, source, dest, reason, data, cause,
@@ -97,8 +111,16 @@ EQUITY: LiteralString = """
 SELECT version, market_ms, equity_usdt, data FROM portfolio_versions
 WHERE version > %(after)s ORDER BY version DESC LIMIT 1"""
 
-ALERTS: LiteralString = f"""
-{JOINED} WHERE changed_ms >= %(after)s ORDER BY changed_ms, alert_id LIMIT %(limit)s"""
+_WRITTEN_SINCE: LiteralString = """(a.xmin::text::bigint - %(after)s) & 4294967295
+    < pg_snapshot_xmax(pg_current_snapshot())::text::bigint - %(after)s"""
+"""A row has the lower half of its transaction's number: its distance from the place is below that of the present."""
+
+ALL_ALERTS: LiteralString = f"""
+{JOINED} WHERE {_WRITTEN_SINCE} ORDER BY a.changed_ms, a.alert_id LIMIT %(limit)s"""
+
+NEWEST_ALERTS: LiteralString = f"""
+{JOINED} WHERE a.alert_id IN (SELECT alert_id FROM alerts ORDER BY changed_ms DESC LIMIT {MAX_ROWS})
+    AND {_WRITTEN_SINCE} ORDER BY a.changed_ms, a.alert_id LIMIT %(limit)s"""
 
 ALERTS_OF: LiteralString = f"{JOINED} WHERE a.alert_id = ANY(%(ids)s) ORDER BY a.changed_ms, a.alert_id"
 
@@ -112,16 +134,18 @@ class Feed:
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
         self._sent: OrderedDict[str, None] = OrderedDict()
+        self._all_alerts_at: float | None = None
 
     def present(self) -> Batch:
         """The place behind everything that has happened."""
-        row = self._queries.rows(NEWEST)[0]
-        place = StreamPlace(row["journal"], row["portfolio"], row["alerts_ms"])
-        alerts = self._queries.rows(ALERTS, after=place.alerts_ms, limit=MAX_ROWS)
-        return Batch([], place, tuple(_alert_key(alert) for alert in alerts))
+        return self._present(self._queries.rows(NEWEST)[0])
 
     def take(self, batch: Batch) -> None:
         """Remember what the batch has."""
+        if batch.has_all_alerts:
+            self._all_alerts_at = time.monotonic()
+        if any(one.kind == SKIPPED for one in batch.happenings):
+            self._sent.clear()
         for key in (*batch.known, *(one.key for one in batch.happenings if one.kind in REPEATED)):
             self._sent[key] = None
         while len(self._sent) > REMEMBERED:
@@ -129,11 +153,20 @@ class Feed:
 
     def after(self, place: StreamPlace) -> Batch:
         """What has happened since, at most `MAX_ROWS` rows of the journal with what belongs to them."""
+        newest = self._queries.rows(NEWEST)[0]
+        if is_ahead(place, newest):
+            text = (
+                "This place is ahead of the database, which was restored or is another one; the stream continues at "
+                "the present, and the lists have what is there."
+            )
+            return self._present(newest, _skipped(place, newest["journal"], text))
         rows = self._queries.rows(JOURNAL, after=place.journal, limit=MAX_ROWS)
-        if len(rows) == MAX_ROWS:
-            newest = self._queries.rows(NEWEST)[0]["journal"]
-            if newest - place.journal > MAX_BEHIND:
-                return self._skip(place, newest)
+        if len(rows) == MAX_ROWS and newest["journal"] - place.journal > MAX_BEHIND:
+            text = (
+                f"{newest['journal'] - place.journal} rows of the journal have been written since this place; the "
+                "stream continues at the present, and the lists have what was in between."
+            )
+            return self._present(newest, _skipped(place, newest["journal"], text))
         rows = settled(rows, place.journal)
         found = [
             Happening("decision", f"decision:{row['id']}", {k: v for k, v in row.items() if k not in UNSHOWN})
@@ -144,17 +177,26 @@ class Feed:
         found += self._acknowledged(row["machine"] for row in rows if is_acknowledgement(row))
         journal = rows[-1]["id"] if rows else place.journal
         portfolio, equity = self._equity(place.portfolio)
-        alerts_ms, alerts = self._alerts(place.alerts_ms)
+        has_all = self._all_alerts_at is None or time.monotonic() - self._all_alerts_at >= ALL_ALERTS_S
+        alerts = self._alerts(place.alerts_transaction, has_all=has_all)
+        if not has_all and len(alerts) >= MAX_ROWS:  # there may be more
+            has_all, alerts = True, self._alerts(place.alerts_transaction, has_all=True)
+        if len(alerts) > MAX_BEHIND:
+            text = (
+                f"More than {MAX_BEHIND} alerts have changed since this place; the stream continues at the present, "
+                "and the lists have what was in between."
+            )
+            return self._present(newest, _skipped(place, newest["journal"], text))
         new = {one.key: one for one in (*found, *equity, *alerts) if one.key not in self._sent}
-        return Batch(list(new.values()), StreamPlace(journal, portfolio, alerts_ms))
+        transaction = newest["alerts"] if has_all else place.alerts_transaction
+        return Batch(list(new.values()), StreamPlace(journal, portfolio, transaction), has_all_alerts=has_all)
 
-    def _skip(self, place: StreamPlace, newest: int) -> Batch:
-        text = (
-            f"{newest - place.journal} rows of the journal have been written since this place; the stream continues at "
-            "the present, and the lists have what was in between."
-        )
-        skipped = Happening("skipped", f"skipped:{place.journal}:{newest}", {"text": text})
-        return Batch([skipped], place._replace(journal=newest))
+    def _present(self, newest: Row, *happenings: Happening) -> Batch:
+        place = StreamPlace(newest["journal"], newest["portfolio"], newest["alerts"])
+        known = self._alerts(place.alerts_transaction, has_all=True)
+        if len(known) > MAX_BEHIND:  # beside a transaction that does not end; what it writes is in the lists
+            place = place._replace(alerts_transaction=newest["next_transaction"])
+        return Batch([*happenings], place, tuple(one.key for one in known), has_all_alerts=True)
 
     def _orders(self, intents: Iterable[str]) -> list[Happening]:
         wanted = sorted(set(intents))
@@ -181,10 +223,23 @@ class Feed:
         data = {name: row[name] for name in ("version", "market_ms", "equity_usdt")} | {"accounts": accounts}
         return row["version"], [Happening("equity", f"equity:{row['version']}", data)]
 
-    def _alerts(self, after: int) -> tuple[int, list[Happening]]:
-        rows = self._queries.rows(ALERTS, after=after, limit=MAX_ROWS)
-        newest = rows[-1]["changed_ms"] if rows else after
-        return newest, [Happening("alert", _alert_key(row), row) for row in rows]
+    def _alerts(self, after: int, *, has_all: bool) -> list[Happening]:
+        """Those written since; one more than are sent at once shows that there are too many."""
+        rows = self._queries.rows(ALL_ALERTS if has_all else NEWEST_ALERTS, after=after, limit=MAX_BEHIND + 1)
+        return [Happening("alert", _alert_key(row), row) for row in rows]
+
+
+def is_ahead(place: StreamPlace, newest: Mapping[str, int]) -> bool:
+    """Whether a place lies behind the newest of the database that it is to be continued in: it is another's."""
+    return (
+        place.journal > newest["journal"]
+        or place.portfolio > newest["portfolio"]
+        or place.alerts_transaction > newest["next_transaction"]
+    )
+
+
+def _skipped(place: StreamPlace, newest: int, text: str) -> Happening:
+    return Happening(SKIPPED, f"skipped:{place.journal}:{newest}", {"text": text})
 
 
 def settled(rows: list[Row], after: int) -> list[Row]:

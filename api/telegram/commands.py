@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
-from api.text import first_refused, is_blank, shown
+from api.text import first_refused, is_reason, shown
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import EFFECTS, FLATTEN, LEAST_REASON
 from statemachines.limits.operator_scopes import SCOPES, allowed_scopes
@@ -129,7 +129,7 @@ def _control_of(name: str, action: str, rest: list[str]) -> Asked | Unreadable:
                 f"'{shown(rest[0])}' is no scope; allowed: {', '.join(allowed_scopes(action))}. A reason has two words "
                 f"at least, or stands behind a scope."
             )
-    if reason and (len(reason) < LEAST_REASON or is_blank(reason)):
+    if reason and not is_reason(reason):
         return Unreadable(f"The reason '{shown(reason)}' is too short; {LEAST_REASON} characters at least.")
     return Asked(name, scope, reason or DEFAULT_REASON)
 

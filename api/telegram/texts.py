@@ -95,7 +95,7 @@ def positions(rows: Sequence[Row], portfolio: Row, market_ms: int | None) -> str
         lines += [
             "",
             f"{row['engine']} {row['symbol']}: {row['quantity']} at {row['average_price']} USDT",
-            f"  mark {_price(row['mark_price'])}, unrealised {money(row['unrealised_pnl_usdt'])}",
+            f"  mark {_price(row['mark_price'])}{_of(row['mark_ms'])}, unrealised {money(row['unrealised_pnl_usdt'])}",
             f"  stop {_stop(row)}; liquidation {_liquidation(row['liquidation_price'])}",
         ]
     held = holdings_of(portfolio)
@@ -107,6 +107,10 @@ def positions(rows: Sequence[Row], portfolio: Row, market_ms: int | None) -> str
         else:
             lines.append(f"{one.account}: {one.amount.normalize():f} {one.coin}, worth {money(one.value_usdt)}")
     return bounded(lines)
+
+
+def _of(mark_ms: int | None) -> str:
+    return "" if mark_ms is None else f" of {time_of(mark_ms)}"
 
 
 def orders(rows: Sequence[Row], market_ms: int | None) -> str:

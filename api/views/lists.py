@@ -52,9 +52,9 @@ def open_orders(
     limit: int = paging.MAX_ROWS,
     span: Span = paging.ALL_TIME,
 ) -> list[Row]:
-    """Orders in every state that is no end, newest first."""
-    rows = [row for state in OPEN_STATES for row in queries.orders(engine, state, symbol, before, limit, span)]
-    return sorted(rows, key=lambda row: (row["created_ms"], row["client_order_id"]), reverse=True)[:limit]
+    """Orders in every state that is no end, newest first. One reading: between two of them an order may change its
+    state, and would be there twice or not at all."""
+    return queries.orders(engine, OPEN_STATES, symbol, before, limit, span)
 
 
 class Lists:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from api.json_values import plain
@@ -10,14 +11,14 @@ from api.views.arguments import one_of, span_of
 from api.views.limits import Known, limit_views
 from api.views.lists import ENGINE_NAMES, NEWEST, OPEN_STATES
 from api.views.paging import page_of
-from api.views.positions import position_views
+from api.views.positions import Mark, position_views
 from api.views.reading import PageRequest, Reading, Row, place_of
 from api.views.results import BASE_MS, PERIODS, by_period
 from infra.database.reading import money, paging
 from statemachines.facts import PostingFact
 from statemachines.messages.accounts import AccountView
 from statemachines.performance.tracker import TOTAL
-from statemachines.values import Account
+from statemachines.values import HOUR_MS, HOURLY, Account
 
 RECORDED = ENGINE_NAMES | {TOTAL}
 """Whose performance is on record."""
@@ -38,16 +39,25 @@ class Money:
         return found
 
     async def positions(self) -> list[Row]:
-        """Derivative positions that are not flat, with mark, unrealised profit, stop, liquidation and margin."""
-        return await self._reading.rows(self.positions_now)
+        """Derivative positions that are not flat, with mark, unrealised profit, stop, liquidation and margin; by the
+        newest closed price, which may be younger than the portfolio."""
+        return await self._reading.rows(lambda: self._positions(self._newest()))
 
     def positions_now(self) -> list[Row]:
-        """The same; blocks, and raises QueryUnavailableError."""
+        """The same at the portfolio's prices; blocks, and raises QueryUnavailableError."""
+        return self._positions({})
+
+    def _newest(self) -> Mapping[str, Mark]:
+        rows = self._queries.rows(money.NEWEST_PRICES, interval=HOURLY)
+        return {row["symbol"]: Mark(row["close"], row["start_ms"] + HOUR_MS) for row in rows}
+
+    def _positions(self, newest: Mapping[str, Mark]) -> list[Row]:
         return position_views(
             self._queries.positions(),
             self._queries.portfolio(),
             self._queries.rows(money.STOPS, states=list(OPEN_STATES)),
             self._queries.rows(money.INSTRUMENTS),
+            newest,
         )
 
     async def limits(self) -> list[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from statemachines.limits.leverage import Exposure, liquidation_buffer
 from statemachines.portfolio.equity import price_key
@@ -15,11 +15,26 @@ ZERO = Decimal(0)
 _PLACES = Decimal("0.00000001")
 
 
+class Mark(NamedTuple):
+    """A closed price in USDT, and when its bar closed."""
+
+    price: Decimal
+    closed_ms: int
+
+
 def position_views(
-    positions: Sequence[Row], portfolio: Row | None, stops: Iterable[Row], instruments: Sequence[Row]
+    positions: Sequence[Row],
+    portfolio: Row | None,
+    stops: Iterable[Row],
+    instruments: Sequence[Row],
+    newest: Mapping[str, Mark] | None = None,
 ) -> list[dict[str, Any]]:
     """The rows of `positions` completed. What is not known is None, never 0: the mark before the first portfolio, the
-    liquidation while a maintenance margin rate is missing."""
+    liquidation while a maintenance margin rate is missing.
+
+    `newest` are closed prices by symbol that may be younger than the portfolio: profit, distances and margin are
+    figured by them. The liquidation price is that of the portfolio's own prices, since its equity is.
+    """
     data: Mapping[str, Any] = {} if portfolio is None else portfolio["data"]
     known: Mapping[str, Any] = instruments[0]["data"] if instruments else {}
     waiting = list(stops)
@@ -31,36 +46,41 @@ def position_views(
         if account not in buffers:
             own = [one for one in positions if one["account"] == account]
             buffers[account] = _buffer(own, (data.get("accounts") or {}).get(account), marks, known)
-        mark = marks.get(price_key(LINEAR, row["symbol"]))
-        views.append(_view(row, mark, portfolio, buffers[account], known, waiting))
+        own_price = marks.get(price_key(LINEAR, row["symbol"]))
+        valued = None if own_price is None or portfolio is None else Mark(own_price, portfolio["market_ms"])
+        younger = (newest or {}).get(row["symbol"])
+        mark = younger if valued is not None and younger and younger.closed_ms > valued.closed_ms else valued
+        views.append(_view(row, mark, valued, buffers[account], known, waiting))
     return views
 
 
 def _view(
     row: Row,
-    mark: Decimal | None,
-    portfolio: Row | None,
+    mark: Mark | None,
+    valued: Mark | None,
     buffer: Decimal | None,
     known: Mapping[str, Any],
     stops: Iterable[Row],
 ) -> dict[str, Any]:
     quantity, sign = row["quantity"], 1 if row["quantity"] > ZERO else -1
-    notional = None if mark is None else abs(quantity) * mark
+    price = None if mark is None else mark.price
+    notional = None if price is None else abs(quantity) * price
     rate = _rate(row["symbol"], known)
     stop = _stop(row, stops)
+    liquidation = None if valued is None or buffer is None else max(ZERO, valued.price * (1 - sign * buffer))
     return {
         **row,
         "engine": str(ENGINE_OF[Account(row["account"])]),
-        "mark_price": mark,
-        "mark_ms": None if mark is None or portfolio is None else portfolio["market_ms"],
+        "mark_price": price,
+        "mark_ms": None if mark is None else mark.closed_ms,
         "notional_usdt": notional,
-        "unrealised_pnl_usdt": None if mark is None else (mark - row["average_price"]) * quantity,
+        "unrealised_pnl_usdt": None if price is None else (price - row["average_price"]) * quantity,
         **stop,
-        "stop_distance": _distance(mark, stop["stop_price"]),
-        "liquidation_price": None
-        if mark is None or buffer is None
-        else _rounded(max(ZERO, mark * (1 - sign * buffer))),
-        "liquidation_distance": None if buffer is None else _rounded(buffer),
+        "stop_distance": _distance(price, stop["stop_price"]),
+        "liquidation_price": None if liquidation is None else _rounded(liquidation),
+        "liquidation_distance": _rounded(buffer)
+        if buffer is not None and mark is valued
+        else _distance(price, liquidation),
         "maintenance_margin_usdt": None if notional is None or rate is None else notional * rate,
     }
 

@@ -17,7 +17,7 @@ from api.views.reading import Reading, Row
 from infra.database.queries import state_row
 from statemachines.limits.entry_gate import GLOBAL_SCOPE
 from statemachines.limits.operator_actions import ACTIONS, EFFECTS, FLATTEN
-from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, scopes_for, why_not
+from statemachines.limits.operator_scopes import RESTRICTS, SCOPES, allowed_scopes, not_ended, scopes_for, why_not
 from statemachines.risk.machine import NO_NEW_RISK, SCOPE_ROWS, RiskMachine, RiskStateName, stricter
 from statemachines.state_store import StateDialect
 from statemachines.values import ENGINES, SPOT, ActorName
@@ -72,13 +72,14 @@ def effect_of(
     before = {one: machines[one].state for one in SCOPES}
     after = {one: _taken(machines[one], action) for one in set_to}
     own = [order for order in orders if order["engine"] in engines]
+    left = not_ended(action, scope, {one: str(machines[one].state) for one in SCOPES})
     takes_risk_away = action in RESTRICTS and any(state in NO_NEW_RISK for state in after.values())
     kept = [] if action == FLATTEN else [order for order in own if not takes_risk_away or _only_reduces(order)]
     held = [one for one in positions if one["engine"] in engines]
     return {
         "action": action,
         "scope": scope,
-        "effect": EFFECTS[action],
+        "effect": _effect(action, left),
         "engines": engines,
         "states": [{"scope": one, "before": before[one], "after": after[one]} for one in set_to],
         "engines_after": [_in_force(engine, machines) for engine in engines],
@@ -88,6 +89,12 @@ def effect_of(
         "positions_kept": [] if action == FLATTEN else held,
         "ends_by": _ends_by(list(after.values())),
     }
+
+
+def _effect(action: str, left: str) -> str:
+    if not left:
+        return EFFECTS[action]
+    return f"{EFFECTS[action]}; not ended by it: {left} (each ends by a command for its own scope)"
 
 
 def _taken(machine: RiskMachine, action: str) -> RiskStateName:

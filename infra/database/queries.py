@@ -137,23 +137,23 @@ class Queries(Reader):
     def orders(
         self,
         engine: str | None = None,
-        state: str | None = None,
+        state: str | Sequence[str] | None = None,
         symbol: str | None = None,
         before: Place = ORDERS.newest,
         limit: int = 100,
         span: Span = ALL_TIME,
     ) -> list[Row]:
-        """Orders."""
+        """Orders; of several states in one reading, so that an order whose state changes meanwhile is there once."""
         return self.page(
             ORDERS,
             """SELECT * FROM orders WHERE (%(engine)s::text IS NULL OR engine = %(engine)s)
-               AND (%(state)s::text IS NULL OR state = %(state)s)
+               AND (%(states)s::text[] IS NULL OR state = ANY(%(states)s))
                AND (%(symbol)s::text IS NULL OR symbol = %(symbol)s)""",
             before,
             limit,
             span,
             engine=engine,
-            state=state,
+            states=[state] if isinstance(state, str) else state and list(state),
             symbol=symbol,
         )
 

@@ -95,7 +95,7 @@ def seconds_of(retry_after: str | None) -> float | None:
         return float(text)
     try:
         instant = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if instant.tzinfo is None:
         instant = instant.replace(tzinfo=UTC)

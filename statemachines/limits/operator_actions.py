@@ -11,7 +11,7 @@ EFFECTS: dict[str, str] = {
     "reduce_only": "no new risk; open entry orders are cancelled; positions and their stops stay; ends by 'normal'",
     "halt": "no new risk until your command 'normal'; open entry orders are cancelled, positions and their stops stay",
     FLATTEN: "a halt that also closes derivatives, and the coins hedged with them, at market; proven at the exchange",
-    "normal": "ends every state; trading begins again and drawdowns are measured anew",
+    "normal": "ends every state of its scope; trading begins again and drawdowns are measured anew",
     RESET: "starts a FAULTED component again",
 }
 ACTIONS = tuple(action for action in EFFECTS if action != RESET)

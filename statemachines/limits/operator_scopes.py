@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from statemachines.limits.entry_gate import GLOBAL_SCOPE
+from collections.abc import Mapping
+
+from statemachines.limits.entry_gate import GLOBAL_SCOPE, permits_entries
 from statemachines.values import DERIVATIVE_ENGINES, ENGINES
 
 SCOPES: tuple[str, ...] = (GLOBAL_SCOPE, *(str(engine) for engine in ENGINES))
@@ -31,3 +33,18 @@ def scopes_for(action: str, scope: str) -> tuple[str, ...]:
     if scope not in allowed_scopes(action):
         return ()
     return DERIVATIVE_ENGINES if action == FLATTEN and scope == GLOBAL_SCOPE else (scope,)
+
+
+LOOSENS = frozenset({"resume", "normal"})
+"""The actions that end states: of their own scope, and of no other."""
+
+
+def not_ended(action: str, scope: str, states: Mapping[str, str]) -> str:
+    """What forbids new risk after a command that ends states, by a scope that it is not for; "" when there is nothing.
+    `states`: state by scope; GLOBAL applies to every engine, and an engine's own state outlives that of GLOBAL (RM-2).
+    """
+    if action not in LOOSENS:
+        return ""
+    others = [one for one in SCOPES if one != scope and GLOBAL_SCOPE in (one, scope)]
+    left = [f"{one} {states[one]}" for one in others if not permits_entries(states.get(one, "NORMAL"))]
+    return ", ".join(left)

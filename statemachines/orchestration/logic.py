@@ -324,7 +324,8 @@ class OrchestratorLogic:
         cycle.queue = [str(e) for e in self._parameters.cycle if e in self._parameters.protective]
         text = f"{cycle.risk_reason}; engines are run without entries, capital is not moved"
         title = "The daily cycle stops after the risk check"
-        return [cycle.fire("risk_action", text), Alert("warning", title, text, RISK_CONDITION)]
+        told = f"{text}. Required action: read the alert of the risk state; it has the cause and what ends the state."
+        return [cycle.fire("risk_action", text), Alert("warning", title, told, RISK_CONDITION)]
 
     def _next_engine(self, now_ms: int) -> Commands:
         cycle = self._cycle

@@ -396,3 +396,10 @@ def test_an_action_may_be_written_with_a_hyphen() -> None:
 def test_an_action_without_a_reason_is_a_sentence() -> None:
     result = CliRunner().invoke(app, ["control", "halt"])
     assert result.exit_code == 2 and "halt requires a reason" in result.output
+
+
+def test_the_version_is_shown() -> None:
+    from importlib.metadata import version
+
+    result = CliRunner().invoke(app, ["--version"])
+    assert (result.exit_code, result.output) == (0, version("eternal-engine") + "\n")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.health import REPAIRED, Limits, limits_for, reasons, troubles
-from api.snapshot import Snapshot
+from api.snapshot import STARTING, Snapshot
 
 LIMITS = Limits(snapshot_s=5, commit_s=60, heartbeat_s=30)
 ACTORS = [{"actor": "trend-1", "committed_age_s": 1.0, "heartbeat_age_s": None}]
@@ -109,7 +109,7 @@ def test_a_slow_market_may_be_silent_for_longer() -> None:
     assert limits_for(False, 0).commit_s == 7_200
 
 
-@pytest.mark.parametrize("state", [*sorted(REPAIRED), "FAULTED", "STOPPED"])
+@pytest.mark.parametrize("state", [*sorted(REPAIRED), "FAULTED"])
 def test_what_the_supervision_works_on_needs_no_person(state: str) -> None:
     found = troubles(Snapshot(component(state=state), 0.1), ACTORS, (), "", LIMITS)
     assert [one.heals_itself for one in found] == [state in REPAIRED]
@@ -122,3 +122,22 @@ def test_a_start_is_no_trouble_for_a_person() -> None:
         assert all(one.heals_itself for one in troubles(snapshot, ACTORS, (), "", LIMITS))
     (one,) = troubles(Snapshot(status(lockstep=still), 0.1), ACTORS, (), "", LIMITS)
     assert not one.heals_itself, "nothing is being started: time stands for another reason"
+
+
+OLD = [{"actor": "trend-1", "committed_age_s": 90.0, "heartbeat_age_s": 90.0}]
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "is_starting"),
+    [
+        (Snapshot({}, None, STARTING), True),
+        (Snapshot(status(booted=False), 0.1), True),
+        (Snapshot({}, None, "no answer within 1.0 s"), False),
+        (Snapshot(status(booted=False, boot_error="no room on the disk"), 0.1), False),
+        (Snapshot(status(), 0.1), False),
+    ],
+)
+def test_a_start_asks_nothing_of_a_person(snapshot: Snapshot, is_starting: bool) -> None:
+    """A judge read "Action is required of you (15)" at every start: the signs of life were those of the last run."""
+    found = troubles(snapshot, OLD, (), "", LIMITS)
+    assert len(found) >= 2 and {one.heals_itself for one in found} == {is_starting}

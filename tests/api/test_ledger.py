@@ -279,7 +279,6 @@ def test_an_empty_ledger_is_exported_as_one(database_url: str) -> None:  # noqa:
         (["--format", "xml"], "--format 'xml' is refused: beancount or csv is required."),
         (["--format", "csv", "--from", "2020-02-30"], "--from '2020-02-30' is refused"),
         (["--format", "csv", "--from", "2020-02-02", "--to", "2020-02-01"], "--to 2020-02-01 is before"),
-        (["--format", "csv", "--data", "nowhere"], "no system has run on it yet"),
     ],
 )
 def test_a_bad_argument_gets_one_sentence(
@@ -288,6 +287,12 @@ def test_a_bad_argument_gets_one_sentence(
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["ledger", "export", *arguments])
     assert result.exit_code == 2 and sentence in result.output and "Traceback" not in result.output
+
+
+def test_a_folder_without_a_system_is_named_and_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["ledger", "export", "--format", "csv", "--data", "nowhere"])
+    assert result.exit_code == 3 and "no system has run on it yet" in result.output
     assert not (tmp_path / "nowhere").exists()
 
 

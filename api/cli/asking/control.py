@@ -16,6 +16,7 @@ from api.cli.asking.output import Column, instant, print_json, print_list
 from api.cli.asking.way import Way
 from api.client import models
 from api.client.errors import RefusedError, UnansweredError, UnreachedError
+from api.text import is_reason
 from api.views.days import OptionError
 from infra.faults import continued
 from statemachines.limits.operator_actions import EFFECTS, FLATTEN, HISTORY, LEAST_REASON, listed
@@ -74,7 +75,7 @@ def control(
         raise OptionError(f"action {action!r} does not exist; allowed: {names}. What each does:\n{listed()}")
     if reason is None:
         raise OptionError(f"{action} requires a reason, which is journalled: --reason TEXT. Nothing was done.")
-    if len(reason.strip()) < LEAST_REASON:
+    if not is_reason(reason):
         raise OptionError(
             f"reason {reason!r} is refused: at least {LEAST_REASON} characters are required. Nothing was done."
         )

@@ -25,7 +25,7 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 PLAIN_BLOCKS = "_.-=+*%#"
 COLUMNS = (
     Column("Day"), Column("Equity USDT", True), Column("Return", True), Column("Below high", True),
-    Column("Flow USDT", True), Column("Fees USDT", True, True), Column("Funding USDT", True, True),
+    Column("Flow USDT", True), Column("Fees paid USDT", True, True), Column("Funding USDT", True, True),
 )  # fmt: skip
 
 

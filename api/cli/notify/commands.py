@@ -84,10 +84,11 @@ def lines_of(status: models.NotificationStatus) -> list[str]:
     }.get(status["state"], f"The notifier is {status['state']}.")
     lines = [f"{head} {count} critical alerts stand and are not acknowledged."]
     for one in status["channels"]:
-        is_untried = one["state"] == "WORKING" and not one["delivered"] and not one["failures"]
-        line = f"{one['channel']:<10} {'UNTRIED' if is_untried else one['state']:<8}"
-        if is_untried:
-            line += f" nothing was sent over it yet: `eternal notify test` tries it; {one['waiting']} waiting"
+        is_unused = one["state"] == "WORKING" and not one["delivered"] and not one["failures"]
+        line = f"{one['channel']:<10} {'UNUSED' if is_unused else one['state']:<8}"
+        if is_unused:
+            line += " no alert was sent over it yet; `eternal notify test` tries it and is not counted here"
+            line += f"; {one['waiting']} waiting"
         elif one["state"] != "OFF":
             newest = "never" if one["delivered_at"] is None else wall_time(one["delivered_at"])
             line += f" {one['delivered']} delivered, newest {newest}; {one['waiting']} waiting"

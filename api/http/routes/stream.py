@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Header, Request
 from fastapi.responses import StreamingResponse
 
-from api.http.gate import STANDING
+from api.http.gate import GRANTED, STANDING
 from api.http.routes.common import Routes
 from api.stream.events import KINDS, Streams
 
@@ -29,7 +29,7 @@ def add(routes: Routes, streams: Streams) -> None:
     """Add it."""
 
     async def stream(request: Request, last_event_id: LastId = None) -> StreamingResponse:
-        lines = streams.begin(last_event_id, request.scope[STANDING])
+        lines = streams.begin(last_event_id, request.scope[GRANTED], request.scope[STANDING])
         return StreamingResponse(lines, media_type="text/event-stream")
 
     stream.__doc__ = DESCRIPTION

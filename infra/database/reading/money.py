@@ -22,6 +22,13 @@ SELECT account, symbol, side, client_order_id, trigger_price, quantity, filled_q
 WHERE trigger_price IS NOT NULL AND reduce_only AND category = 'linear'
     AND state = ANY(%(states)s) ORDER BY created_ms"""
 
+NEWEST_PRICES: LiteralString = """
+SELECT held.symbol, bar.start_ms, bar.close FROM (SELECT DISTINCT symbol FROM positions WHERE quantity <> 0) AS held
+CROSS JOIN LATERAL (
+    SELECT start_ms, close FROM bars WHERE category = 'linear' AND symbol = held.symbol AND interval = %(interval)s
+    ORDER BY start_ms DESC LIMIT 1) AS bar"""
+"""The newest closed price of every perpetual that is held."""
+
 INSTRUMENTS: LiteralString = """
 SELECT data FROM machine_states WHERE actor = 'risk-manager' AND key = 'instruments'"""
 

@@ -25,5 +25,5 @@ def panes(cycles: Sequence[tuple[int, Mapping[str, Any]]], parameters: CoreHodlP
             (of("largest drift", "drift_points", 100),),
             (Level("rebalance above (CH-2)", float(parameters.max_drift)),),
         ),
-        Pane("plans", "USDT", (of("not invested yet", "planned_usdt"),)),
+        Pane("plans of deposits (C5)", "USDT", (of("not invested yet", "planned_usdt"),)),
     ]

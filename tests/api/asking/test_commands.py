@@ -211,6 +211,28 @@ def test_a_reader_that_has_seen_enough_ends_a_list_quietly(line: Line) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("orders --json > /dev/full", ExitCode.UNWRITTEN),
+        ("status > /dev/full", ExitCode.UNWRITTEN),
+        ("--help > /dev/full", ExitCode.UNWRITTEN),
+        ("why nothing --json > /dev/full", ExitCode.NOT_FOUND),
+        ("status >&- <&-", ExitCode.DONE),
+        ("top >&- <&- 2>&-", ExitCode.DONE),
+    ],
+)
+def test_an_output_that_takes_nothing_is_no_bad_argument(line: Line, words: str, code: ExitCode) -> None:
+    """A script that reads 2 would correct its arguments. Planted: a traceback, 120 at the program's end."""
+    environment = {**os.environ, "ETERNAL_URL": line.place.address, "ETERNAL_TOKEN": line.reader}
+    command = f"{sys.executable} -c 'from api.cli.main import main; main()' {words}"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    assert done.returncode == code and "Traceback" not in done.stderr, (done.returncode, done.stderr)
+    assert ("The output cannot be written" in done.stderr) == (code == ExitCode.UNWRITTEN), done.stderr
+
+
+@pytest.mark.parametrize(
     ("typed", "at", "offered"),
     [("eternal eq", 1, ["equity"]), ("eternal control fl", 2, ["flatten"]), ("eternal orders --engine tr", 3,
      ["trend-1", "trend-2"])],

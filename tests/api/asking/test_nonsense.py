@@ -89,6 +89,7 @@ REQUIRED = {
 }
 FREE = {
     "--reason", "--text", "--out", "--target", "--open", "--address", "--scope", "--command-id", "--symbols",
+    "--progress",
 }  # fmt: skip
 """Texts and files to be written, of which any is allowed, and what belongs to an action of `control`
 (test_commands)."""

@@ -12,9 +12,10 @@ import pytest
 
 from api.backtests import folder
 from api.backtests.desk import BacktestsUnavailableError
-from api.backtests.folder import ERRORS, REQUEST, STATE, Runs
+from api.backtests.folder import ERRORS, REPORT, REQUEST, STATE, Runs
 from api.backtests.progress import Progress, read_progress, write_progress
 from api.backtests.wanted import BacktestWanted
+from api.views.arguments import UnknownNameError
 from infra.files import write_text_whole
 from statemachines.backtests.run import RunState
 from statemachines.fsm import IllegalTransitionError
@@ -61,6 +62,19 @@ BROKEN: dict[str, tuple[str, Any]] = {
     "bytes": (REQUEST, b"\xff\xfe\x00"),
     "deep": (REQUEST, "[" * 100_000),
     "missing": (REQUEST, None),
+    "a number beyond all": (STATE, '{"state": "DONE", "moves": [], "pid": 1e999, "begun": ""}'),
+    "a version beyond all": (
+        REQUEST,
+        '{"format": 1, "name": "", "who": "", "market": "", "is_synthetic": true, "policy_version": 1e999,'
+        ' "wanted": {}, "settings": [], "arguments": []}',
+    ),
+    "half a character pair": (
+        STATE,
+        '{"state": "DONE", "moves": [{"at": "", "trigger": "", "source": "", "dest": "", "reason": "\\ud800"}], "pid"'
+        ': 0, "begun": ""}',
+    ),
+    "moves that are none": (STATE, '{"state": "DONE", "moves": 5, "pid": 0, "begun": ""}'),
+    "a number for the moves' names": (STATE, '{"state": "DONE", "moves": [7], "pid": 0, "begun": ""}'),
     "endless": (STATE, " " * (folder.LONGEST_FILE + 1)),
 }
 
@@ -79,6 +93,37 @@ def test_what_cannot_be_read_is_a_failed_run_that_says_so_and_can_be_removed(run
     assert shown["state"] == "FAILED" and shown["ended_at"] is None and json.dumps(shown)
     desk.remove(run.run_id)
     assert list(runs.folder.iterdir()) == []
+
+
+CANCELS: dict[str, bytes | None] = {
+    "no text": b"\xff\xfeanna",
+    "a folder": None,
+    "empty": b"",
+    "lines": b"anna\n\x1b[2J",
+}
+
+
+@pytest.mark.parametrize("what", CANCELS)
+def test_a_run_is_cancelled_whatever_the_file_says(runs: Runs, what: str) -> None:
+    """One odd file made the list of all runs fail."""
+    run = runs.create(request())
+    content, path = CANCELS[what], run.folder / folder.CANCEL
+    path.mkdir() if content is None else path.write_bytes(content)
+    shown = desk_on(runs.folder).page(None, 10, None)["rows"][0]
+    assert shown["is_cancelling"] and shown["canceller"].isprintable() and json.dumps(shown).encode()
+
+
+@pytest.mark.parametrize(("figure", "odd"), [('"fills": 18', '"fills": "\\ud800"'), ("12.5", "1" + "0" * 400)])
+def test_figures_that_cannot_be_shown_are_none(runs: Runs, figure: str, odd: str) -> None:
+    run = done(runs)
+    summary = run.folder / REPORT / "summary.json"
+    text = summary.read_text()
+    assert figure in text
+    summary.write_text(text.replace(figure, odd))
+    desk = desk_on(runs.folder)
+    assert json.dumps(desk.page(None, 10, None)["rows"][0], ensure_ascii=False).encode()
+    with pytest.raises(UnknownNameError, match="its figures do not"):
+        desk.detail(run.run_id)
 
 
 def test_a_move_that_the_machine_does_not_know_is_not_written(runs: Runs) -> None:
@@ -122,11 +167,22 @@ def test_the_last_words_are_one_line_that_can_be_shown(runs: Runs) -> None:
     assert run.last_words.startswith("the  [31mlast\ufffdxxx") and len(run.last_words) == folder.LONGEST_WORDS
 
 
+INFINITE = '{"from_ms": 1e999, "to_ms": 1, "reached_ms": 1}'
+
+
 def test_progress_is_read_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     assert read_progress(path) is None
     write_progress(path, 1, 9, 4)
     assert read_progress(path) == Progress(1, 9, 4)
-    for broken in ("", "[1]", '{"from_ms": 1}', '{"from_ms": null, "to_ms": 1, "reached_ms": 1}'):
+    for broken in (
+        "",
+        "[1]",
+        '{"from_ms": 1}',
+        '{"from_ms": null, "to_ms": 1, "reached_ms": 1}',
+        "[" * 100_000,
+        INFINITE,
+        INFINITE.replace("1e999", "1" + "0" * 400),
+    ):
         path.write_text(broken)
         assert read_progress(path) is None

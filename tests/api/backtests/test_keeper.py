@@ -141,6 +141,17 @@ def test_one_that_waits_is_cancelled_without_having_begun(runs: Runs, keeper_of:
     assert [one.trigger for one in found.standing.moves] == ["cancel"] and not (run.folder / REPORT).exists()
 
 
+def test_one_that_waits_is_cancelled_while_another_runs(runs: Runs, keeper_of: Callable[..., RunKeeper]) -> None:
+    """The planted defect is a look at those that wait only when nothing runs: it would be QUEUED for hours."""
+    running, waiting = runs.create(request("a")), runs.create(request("b"))
+    keeper_of(SLEEPS)
+    begins(runs, running)
+    runs.ask_to_end(waiting, "anna")
+    until(lambda: now(runs, waiting).is_ended)
+    assert now(runs, waiting).standing.moves[-1].reason == "Cancelled by anna before it began."
+    assert now(runs, running).state is RunState.RUNNING
+
+
 def test_a_run_ends_with_its_keeper(runs: Runs, keeper_of: Callable[..., RunKeeper]) -> None:
     run = runs.create(request())
     keeper = keeper_of(SLEEPS)
@@ -217,7 +228,7 @@ def test_a_folder_that_somebody_deletes_ends_its_run(runs: Runs, keeper_of: Call
     run, after = runs.create(request()), runs.create(request())
     keeper_of(ENDS_IN_ORDER)
     pid = begins(runs, run, "ready").standing.pid
-    runs.remove(now(runs, run))
+    run.folder.rename(runs.folder.parent / "away")  # at once; deleting file by file would race with what still writes
     begins(runs, after)
     assert not is_alive(pid)
 

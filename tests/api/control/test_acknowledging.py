@@ -115,7 +115,7 @@ def test_an_unknown_alert_is_not_found(house: House, alert_id: str) -> None:
     answer = house.post(alert_id)
     assert answer.status_code == 404
     assert answer.json()["field"] == "alert"
-    assert "the list of alerts" in answer.json()["error"]
+    assert "`eternal alerts`" in answer.json()["error"]
     assert house.calls == 0
 
 

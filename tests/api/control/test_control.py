@@ -16,6 +16,7 @@ from api.http.app import create_app
 from api.logics import logics
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
+from api.texts.translation import Language, in_language
 from api.tokens import Token
 from infra.config import EternalConfig
 from infra.database.queries import Queries
@@ -42,6 +43,7 @@ class Actors(Queries):
         self.away = away
         self.silent = False
         self.unreadable = False
+        self.states: dict[str, str] = {}
         self.absent: set[ActorName] = set()
 
     def send(self, actor: ActorName, method: str, arguments: tuple[Any, ...]) -> None:
@@ -58,6 +60,12 @@ class Actors(Queries):
             raise QueryUnavailableError("the database cannot be used now: the server is starting")
         found = self.registered.get(command_id)
         return None if found is None else dict(found)
+
+
+    def switches(self) -> list[dict[str, Any]]:
+        if self.unreadable:
+            raise QueryUnavailableError("the database cannot be used now: the server is starting")
+        return [{"scope": scope, "state": state} for scope, state in self.states.items()]
 
 
 def serve(queries: Queries, send: Callable[..., None] | None) -> TestClient:
@@ -88,6 +96,29 @@ def test_a_pause_reaches_the_risk_manager_with_who_and_why() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("action", "scope", "states", "left"),
+    [
+        ("normal", "GLOBAL", {"GLOBAL": "NORMAL"}, ""),
+        ("normal", "GLOBAL", {"trend-1": "HALTED", "funding": "CAUTION", "tactical": "PAUSED"},
+         " Not ended by it: trend-1 HALTED, tactical PAUSED (each ends by a command for its own scope)."),
+        ("resume", "trend-1", {"GLOBAL": "PAUSED", "trend-2": "HALTED"},
+         " Not ended by it: GLOBAL PAUSED (each ends by a command for its own scope)."),
+        ("pause", "GLOBAL", {"trend-1": "HALTED"}, ""),
+    ],
+)  # fmt: skip
+def test_the_answer_names_what_another_scope_still_forbids(
+    action: str, scope: str, states: dict[str, str], left: str
+) -> None:
+    """After a flatten, 'normal' of everything was answered as if it had ended the engines' own halts."""
+    actors = Actors()
+    actors.states = states
+    text = post(actors, action=action, scope=scope, reason="the drill is over").json()["text"]
+    assert text.partition("what is in force.")[2].removesuffix(" It ends a pause and nothing else.") == left
+    said = in_language(text, Language.RUSSIAN)
+    assert "ended by" not in said, said
+
+
 def test_a_command_without_an_id_gets_one_of_its_own() -> None:
     actors = Actors()
     first = post(actors, action="halt", reason="I say so").json()["command_id"]
@@ -113,6 +144,9 @@ def test_reset_reaches_the_orchestrator() -> None:
         ({"action": "pause"}, "reason", None),
         ({"action": "pause", "reason": "because", "force": True}, "force", None),
         ({"action": "pause", "reason": "   "}, "reason", None),
+        ({"action": "pause", "reason": "  .  "}, "reason", None),
+        ({"action": "pause", "reason": "   a   "}, "reason", None),
+        ({"action": "pause", "reason": "ab "}, "reason", None),
         ({"action": "pause", "reason": "because", "who": " "}, "who", None),
         ({"action": "pause", "reason": "because", "who": ""}, "who", None),
         ({"action": "pause", "reason": "because", "command_id": "\u3000 "}, "command_id", None),

@@ -178,6 +178,13 @@ def test_what_is_no_change_is_refused_with_what_is_allowed(room: Room, body: dic
     assert newest_of(room.url).version == 1
 
 
+@pytest.mark.parametrize("reason", ["  .  ", "   a   ", "ab ", "    "])
+def test_spaces_around_a_reason_do_not_count(room: Room, reason: str) -> None:
+    answer = room.post("policies", {"settings": [SETTING], "after": 1, "reason": reason})
+    assert answer.status_code == 422 and answer.json()["field"] == "reason", answer.text
+    assert newest_of(room.url).version == 1
+
+
 def test_a_change_that_changes_nothing_is_refused(room: Room) -> None:
     answer = room.post("policies", {"back_to": 1, "after": 1, **WHY})
     assert answer.status_code == 422 and newest_of(room.url).version == 1

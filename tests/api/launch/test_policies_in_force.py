@@ -85,7 +85,7 @@ def _holder(actor: str, version: int, refused: int | None = None) -> Mapping[str
         ([_holder("a", 2), _holder("b", 2)], "It is not in force yet at a (version 2), b (version 2)."),
         (
             [_holder("a", 3), _holder("b", 2, refused=3)],
-            "It is in force at a. It could not be applied by b: the alert says why (/api/v1/alerts).",
+            "It is in force at a. It could not be applied by b: the alert says why (`eternal alerts`).",
         ),
         ([_holder("a", 2, refused=1)], "It is not in force yet at a (version 2)."),
         ([], ""),

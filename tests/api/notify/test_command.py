@@ -134,5 +134,6 @@ def test_the_status_for_people() -> None:
         "email      DOWN     12 delivered, newest 2026-11-29 19:00:00 UTC; 2 waiting; 4 failures in a row: no "
         "answer; next try 2026-11-29 19:30:00 UTC",
         "webhook    OFF",
-        "pagerduty  UNTRIED  nothing was sent over it yet: `eternal notify test` tries it; 0 waiting",
+        "pagerduty  UNUSED   no alert was sent over it yet; `eternal notify test` tries it and is not counted here; 0 "
+        "waiting",
     ]

@@ -140,11 +140,36 @@ def test_a_month_without_its_first_days_return_is_not_counted_from_elsewhere() -
     assert period_return(found) is None
 
 
+def test_fees_have_one_sign_in_reports_and_lists() -> None:
+    """A report showed −1.50 where the command line and the console show 1.50: paid, in all of them."""
+    content = section(facts(), "Engines").table
+    at = [name for name, _ in content.heads].index("Fees paid")
+    assert {row[at] for row in content.rows} == {"1.50"}
+
+
+def drawdown(found: Facts) -> tuple[str, str]:
+    """Value and remark of the tile."""
+    return next((value, remark) for name, value, remark in words_of(found).tiles if name == "Drawdown")
+
+
+def test_the_first_month_knows_its_drawdown_as_its_curve_does() -> None:
+    """It said "not known" above a curve and a deepest fall that knew it."""
+    end = date(2026, 11, 30)
+    returns = {0: -0.05, 20: None}
+    days = [day(back, 100_000.0, returns.get(back, 0.01), end) for back in range(21)]
+    month = Period(MONTHLY, date(2026, 11, 1), end)
+    found = facts(month, days, first_day=date(2026, 11, 10), windows=[], months=[result("total")])
+    assert drawdown(found) == ("−5.00 %", "below the highest close so far")
+    assert "Deepest fall of this time: −5.00 % on 2026-11-30" in both(found)
+    found = facts(month, [one for one in days if one is not days[5]], windows=[], months=[result("total")])
+    assert drawdown(found)[0] == "not known", "what happened on the missing day is not known"
+
+
 def test_a_drawdown_of_another_day_is_not_shown_as_this_ones() -> None:
     """A late report: the figures over all days end with a later day."""
     period = Period(DAILY, LAST - timedelta(days=2), LAST - timedelta(days=2))
     found = facts(period, [day(back, 100_000.0, 0.001) for back in range(2, 9)], is_late=True)
-    assert {name: value for name, value, _ in words_of(found).tiles}["Drawdown"] == "not known"
+    assert drawdown(found) == ("0.00 %", "below the highest close since 2026-11-20"), "of its own curve"
     assert "This report is late" in both(found) and subject_of(found).endswith("late")
 
 

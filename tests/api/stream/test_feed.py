@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from actors.runtime.ports import JournalRow
+from api.access.answers import Granted
 from api.access.judge import Judge
+from api.access.scopes import Scope
 from api.http.app import create_app
 from api.service import OperatorService
 from api.snapshot import SnapshotCache
 from api.stream import events, feed
-from api.stream.events import MAX_STREAMS, Streams, TooManyStreamsError
+from api.stream.events import MAX_OF_ONE, MAX_STREAMS, RESERVED, Streams, TooManyStreamsError
 from api.stream.feed import Batch, Feed, StreamPlace, place_from, settled
 from api.tokens import Token
 from api.views.arguments import BadValueError
@@ -27,7 +30,7 @@ from api.views.reading import DatabaseAwayError
 from infra.database.queries import Queries
 from infra.database.store import PostgresStore
 from statemachines.commands import JournalEntry, Remark
-from statemachines.facts import ExecutionFact, PortfolioFact
+from statemachines.facts import AlertFact, ExecutionFact, PortfolioFact
 from statemachines.values import HOUR_MS, Side
 from tests.api.test_http import STATUS
 from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
@@ -47,6 +50,9 @@ def reader(database_url: str) -> Iterator[Feed]:  # noqa: F811
     queries = Queries(database_url)
     yield Feed(queries)
     queries.close()
+
+
+OWNER = Granted("operator", Scope.ADMIN)
 
 
 async def stands() -> bool:
@@ -131,6 +137,85 @@ def test_an_alert_is_sent_when_it_is_raised_and_when_it_changes(store: PostgresS
     assert len(keys) == 1 and keys[0].startswith("alert:another"), "of the same instant, raised later"
     pen.write(facts=[ALERT.model_copy(update={"changed_ms": ALERT.changed_ms + 5, "changes": ALERT.changes + 1})])
     assert len(read(reader, place)[0]) == 1
+
+
+def raised(name: str, at_ms: int) -> AlertFact:
+    return ALERT.model_copy(update={"alert_id": name, "changed_ms": at_ms, "market_ms": at_ms})
+
+
+def test_an_alert_of_an_actor_that_lags_is_sent(store: PostgresStore, reader: Feed) -> None:
+    """The planted defect is a place in market time: what is raised later with an earlier time would never be sent."""
+    pen, place = Pen(store, "trend-1"), begin(reader)
+    pen.write(facts=[raised("first", 1_000)])
+    _, place = read(reader, place)
+    pen.write(facts=[raised("lagging", 999)])
+    keys, place = read(reader, place)
+    assert [key.split(":")[1] for key in keys] == ["lagging"]
+
+
+def test_an_alert_that_commits_late_is_sent_once_to_who_comes_again(
+    store: PostgresStore,
+    reader: Feed,
+    database_url: str,  # noqa: F811
+) -> None:
+    queries = Queries(database_url)
+    pen, place = Pen(store, "trend-1"), begin(reader)
+    pen.write(facts=[raised("seed", 1_000)])
+    _, place = read(reader, place)
+    with psycopg.connect(database_url) as slow:
+        slow.execute("UPDATE alerts SET changes = changes + 1 WHERE alert_id = 'seed'")
+        pen.write(facts=[raised("fast", 2_000)])
+        keys, place = read(Feed(queries), place)
+        assert "alert:fast" in "".join(keys), "nothing waits for the slow one"
+    keys, place = read(Feed(queries), place)
+    assert "alert:seed" in "".join(keys)
+    _, place = read(again := Feed(queries), place)
+    assert read(again, place) == ([], place) and read(Feed(queries), place)[0] == []
+    queries.close()
+
+
+def test_very_many_alerts_of_one_instant_are_sent_and_too_many_skipped(
+    store: PostgresStore, reader: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The planted defect is a page of an instant that has more than a page: no later alert would be sent."""
+    pen, place = Pen(store, "trend-1"), begin(reader)
+    monkeypatch.setattr(feed, "ALL_ALERTS_S", 0.0)
+    monkeypatch.setattr(feed, "MAX_ROWS", 5)
+    pen.write(facts=[raised(f"a{at}", 1_000) for at in range(20)])
+    keys, place = read(reader, place)
+    assert len(keys) == 20
+    pen.write(facts=[raised("new", 1_000)])
+    keys, place = read(reader, place)
+    assert len(keys) == 1
+    monkeypatch.setattr(feed, "MAX_BEHIND", 10)
+    pen.write(facts=[raised(f"b{at}", 1_000) for at in range(11)])
+    keys, place = read(reader, place)
+    assert [key.partition(":")[0] for key in keys] == ["skipped"] and read(reader, place)[0] == []
+
+
+def test_only_the_newest_alerts_are_compared_until_it_is_time_for_all(
+    store: PostgresStore, reader: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pen, place = Pen(store, "trend-1"), begin(reader)
+    monkeypatch.setattr(feed, "NEWEST_ALERTS", feed.NEWEST_ALERTS.replace(f"LIMIT {feed.MAX_ROWS}", "LIMIT 1"))
+    pen.write(facts=[raised("older", 1_000), raised("newer", 2_000)])
+    keys, behind = read(reader, place)
+    assert [key.split(":")[1] for key in keys] == ["newer"] and behind == place
+    monkeypatch.setattr(feed, "ALL_ALERTS_S", 0.0)
+    keys, behind = read(reader, behind)
+    assert [key.split(":")[1] for key in keys] == ["older"] and behind.alerts_transaction > place.alerts_transaction
+
+
+@pytest.mark.parametrize("field", StreamPlace._fields)
+def test_a_place_ahead_of_the_database_is_skipped(store: PostgresStore, reader: Feed, field: str) -> None:
+    """A restored backup: the planted defect is a client that waits for numbers which come in a year."""
+    pen = Pen(store, "trend-1")
+    pen.write(journal=[remark("one")], facts=[raised("x", 1_000)])
+    keys, place = read(reader, reader.present().place._replace(**{field: 10**15}))
+    assert [key.partition(":")[0] for key in keys] == ["skipped"]
+    pen.write(journal=[remark("two")], facts=[raised("y", 1_001)])
+    keys, place = read(reader, place)
+    assert [key.partition(":")[0] for key in keys] == ["decision", "alert"]
 
 
 def test_a_number_that_commits_late_is_waited_for(database_url: str, store: PostgresStore, reader: Feed) -> None:  # noqa: F811
@@ -245,18 +330,66 @@ def test_a_database_that_is_away_is_said_once_and_the_stream_continues(monkeypat
     streams = Streams(Away(), life_s=0.2, turn_s=0.01)  # type: ignore[arg-type]
 
     async def all_lines() -> list[str]:
-        return [line async for line in streams.begin(None, stands)]
+        return [line async for line in streams.begin(None, OWNER, stands)]
 
     lines = asyncio.run(all_lines())
     assert [one["event"] for one in parsed("".join(lines))] == ["away", "state", "begun", "state"]
     assert any(line.startswith(": quiet") for line in lines)
 
 
+def test_an_outage_ends_with_its_connection() -> None:
+    """A new one says `away` before its first `state` if it still holds; a `state` without it is what `back` is."""
+
+    async def kinds(streams: Streams) -> list[str]:
+        return [one["event"] for one in parsed("".join([line async for line in streams.begin("1-2-3", OWNER, stands)]))]
+
+    service = Away()
+    service.looks = 1
+    streams = Streams(service, life_s=0.03, turn_s=0.06)  # type: ignore[arg-type]
+    assert asyncio.run(kinds(streams)) == ["away", "state"]
+    assert asyncio.run(kinds(streams)) == ["state"]
+
+
+def counted(asks: Sequence[Granted]) -> list[int]:
+    """How many listen after each has come; who is refused leaves the number as it was."""
+
+    async def all_come() -> list[int]:
+        streams, kept, found = Streams(Away()), [], []  # type: ignore[arg-type]
+        for granted in asks:
+            with suppress(TooManyStreamsError):
+                kept.append(streams.begin(None, granted, stands))
+                await anext(kept[-1])
+            found.append(streams.open)
+        for lines in kept:
+            await lines.aclose()  # type: ignore[attr-defined]
+        return [*found, streams.open]
+
+    return asyncio.run(all_come())
+
+
 def test_no_more_clients_than_allowed() -> None:
-    streams = Streams(Away())  # type: ignore[arg-type]
-    streams.open = MAX_STREAMS
-    with pytest.raises(TooManyStreamsError, match="listen already"):
-        streams.begin(None, stands)
+    """DE-3: who may only read takes neither the others' places nor the last ones."""
+    of_one = [Granted("reader", Scope.READ)] * (MAX_OF_ONE + 1)
+    assert counted(of_one)[-3:] == [MAX_OF_ONE, MAX_OF_ONE, 0]
+    most = MAX_STREAMS - RESERVED
+    readers = [Granted(f"reader {at}", Scope.READ) for at in range(most + 1)]
+    assert counted(readers)[-3:] == [most, most, 0]
+    acting = [Granted(f"{at}", Scope.CONTROL) for at in range(RESERVED)] + [Granted("late", Scope.ADMIN)]
+    assert counted(readers + acting)[-3:] == [MAX_STREAMS, MAX_STREAMS, 0]
+    before_code = Granted("owner", Scope.READ, withheld=Scope.ADMIN)
+    assert counted([*readers, before_code])[-2:] == [most + 1, 0]
+
+
+def test_those_who_come_at_once_are_counted_too() -> None:
+    async def all_come() -> int:
+        streams = Streams(Away(), life_s=5.0)  # type: ignore[arg-type]
+        lines = [streams.begin(None, OWNER, stands) for _ in range(MAX_OF_ONE + 5)]
+        first = [await anext(one, None) for one in lines]
+        for one in lines:
+            await one.aclose()  # type: ignore[attr-defined]
+        return len([line for line in first if line is not None])
+
+    assert asyncio.run(all_come()) == MAX_OF_ONE
 
 
 def test_a_stream_ends_when_the_client_may_listen_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,7 +403,7 @@ def test_a_stream_ends_when_the_client_may_listen_no_more(monkeypatch: pytest.Mo
 
     async def all_lines() -> list[str]:
         streams = Streams(Away(), life_s=20.0, turn_s=0.01)  # type: ignore[arg-type]
-        return [line async for line in streams.begin(None, stands_twice)]
+        return [line async for line in streams.begin(None, OWNER, stands_twice)]
 
     assert asyncio.run(asyncio.wait_for(all_lines(), 10)) and len(asked) == 3
 
@@ -280,7 +413,7 @@ def test_a_stream_ends_when_its_server_does() -> None:
 
     async def ended() -> int:
         lines = 0
-        async for _line in streams.begin(None, stands):
+        async for _line in streams.begin(None, OWNER, stands):
             lines += 1
             streams.end()
         return lines

@@ -64,7 +64,7 @@ class World:
         """A desk as after a restart of its process: only what was committed is still known."""
         self.desk = Desk(
             self._service(),
-            CommandService(self._send, SimpleNamespace(operator_command=self.register.get)),
+            CommandService(self._send, SimpleNamespace(operator_command=self.register.get, switches=list)),
             self._acknowledge,
             ALLOWED,
             self.failures,

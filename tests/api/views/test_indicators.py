@@ -28,7 +28,7 @@ from tests.kit.rows import Pen, message
 LOGICS = PolicyLogics(EternalConfig(), "test01", 0)
 DAYS = 210
 PANES = {
-    "core-hodl": {"drift": 1, "plans": 1},
+    "core-hodl": {"drift": 1, "plans of deposits (C5)": 1},
     "trend-1": {"averages": DAYS - 49, "trend strength": DAYS - 27, "true range": DAYS - 14},
     "trend-2": {"averages": DAYS - 19, "trend strength": DAYS - 27, "true range": DAYS - 14},
     "funding": {"funding rate": 1, "basis": DAYS},

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.views.positions import position_views
+from api.views.money import Money
+from api.views.positions import Mark, position_views
+from api.views.reading import Reading
+from infra.database.queries import Queries
+from infra.database.store import PostgresStore
+from statemachines.facts import PortfolioFact, PositionFact
+from statemachines.values import HOUR_MS
+from tests.database import database_url, postgres_server  # noqa: F401 - fixtures
+from tests.kit import builders
+from tests.kit.rows import Pen
 
 PRICE = "linear:BTCUSDT"
 
@@ -102,3 +112,33 @@ def test_at_the_liquidation_price_equity_is_the_maintenance_margin(
         assert abs(left - rate * size * price) < Decimal("0.01")
     else:
         assert left >= 0
+
+
+def test_a_younger_price_moves_profit_and_distances_but_not_the_liquidation() -> None:
+    """A judge saw a mark of 00:00 at 23:00, with a profit and a distance to the stop that were a day old."""
+    given = [position("0.1")], portfolio("3000", BTCUSDT="60000"), [stop("55000")], instruments(BTCUSDT="0.005")
+    (before,) = position_views(*given)
+    (now,) = position_views(*given, {"BTCUSDT": Mark(Decimal(58_000), 9)})
+    assert (now["mark_price"], now["mark_ms"], now["unrealised_pnl_usdt"]) == (58_000, 9, 800)
+    assert now["stop_distance"] == Decimal("0.05172414") and now["notional_usdt"] == 5_800
+    assert now["liquidation_price"] == before["liquidation_price"]
+    assert now["liquidation_distance"] < before["liquidation_distance"]
+    (older,) = position_views(*given, {"BTCUSDT": Mark(Decimal(58_000), 6)})
+    assert older == before
+
+
+def test_the_newest_hourly_close_of_what_is_held_is_the_mark(database_url: str) -> None:  # noqa: F811
+    store = PostgresStore(database_url)
+    held = PositionFact(
+        account="TREND-1", symbol="BTCUSDT", quantity=Decimal(1), average_price=Decimal(90), updated_ms=1
+    )
+    view = PortfolioFact(
+        version=1, market_ms=HOUR_MS, equity_usdt=Decimal(1_000), data={"accounts": {}, "prices": {PRICE: "100"}}
+    )
+    bars = [builders.bar("linear", "BTCUSDT", hour * HOUR_MS, str(100 + hour), "60") for hour in (3, 5, 4)]
+    Pen(store, "risk-manager").write(facts=[held, view, *bars])
+    store.close()
+    reading = Reading(Queries(database_url))
+    (found,) = asyncio.run(Money(reading).positions())
+    reading.close()
+    assert (found["mark_price"], found["mark_ms"], found["unrealised_pnl_usdt"]) == ("105", 6 * HOUR_MS, "15")

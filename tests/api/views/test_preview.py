@@ -105,6 +105,7 @@ def test_what_stays_in_force_by_another_scope_is_named() -> None:
         one["engine"] for one in found["engines_after"] if one["state"] == "HALTED" and one["scope"] == one["engine"]
     }
     assert left == {"trend-1", "trend-2", "funding"}
+    assert "not ended by it: trend-1 HALTED, trend-2 HALTED, funding HALTED (each" in found["effect"]
     (one,) = effect_of("resume", "trend-1", [], [], given(("pause", "GLOBAL")))["engines_after"]
     assert (one["state"], one["scope"]) == ("PAUSED", "GLOBAL")
 

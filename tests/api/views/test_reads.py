@@ -145,7 +145,7 @@ def test_decisions_are_found_by_what_they_say_and_by_whom(client: TestClient) ->
     assert found(state="IN_POSITION", actor="trend-2") == ["filled"]
     assert found(machine="BTC", actor="trend-2", **{"from": str(5 * DAY_MS)}) == ["stop filled"]
     refused = client.get("/api/v1/decisions", params={"actor": "nemo"})
-    assert refused.status_code == 404
+    assert refused.status_code == 422
     assert client.get("/api/v1/decisions", params={"kind": "guess"}).status_code == 422
 
 

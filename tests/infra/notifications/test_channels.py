@@ -398,7 +398,18 @@ def test_an_answer_without_end_is_not_read_to_it(hook: Receiver, monkeypatch: py
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [(None, None), ("5", 5.0), (" 5 ", 5.0), ("soon", None), ("-5", None), ("1" * 12, None), ("", None)],
+    [
+        (None, None),
+        ("5", 5.0),
+        (" 5 ", 5.0),
+        ("soon", None),
+        ("-5", None),
+        ("1" * 12, None),
+        ("", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 10000 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2035 00:00:00 +9999999999", None),
+    ],
 )
 def test_retry_after_is_read_strictly(text: str | None, seconds: float | None) -> None:
     assert http.seconds_of(text) == seconds

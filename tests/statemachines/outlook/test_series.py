@@ -91,5 +91,5 @@ def test_core_draws_what_its_cycles_have_journalled() -> None:
     cycles = [(DAY_MS, {"drift_points": "3.2500", "planned_usdt": "900.00"}), (2 * DAY_MS, {"planned_usdt": "800.00"})]
     found = by_title(core_hodl.panes(cycles, CoreHodlParameters()))
     assert found["drift"].lines[0].points == ((DAY_MS, 0.0325),), "a figure that was not written is no zero"
-    assert [value for _, value in found["plans"].lines[0].points] == [900.0, 800.0]
+    assert [value for _, value in found["plans of deposits (C5)"].lines[0].points] == [900.0, 800.0]
     assert [level.value for level in found["drift"].levels] == [0.1]

@@ -2,12 +2,13 @@
 // reading comes from here; a page reads its lists again when an event says that they are different.
 
 import { get, type Row } from './api'
+import { isUnheard } from './unheard'
 
 const KINDS = ['decision', 'order', 'fill', 'equity', 'alert'] as const
 export type Kind = (typeof KINDS)[number]
 type Listener = (data: Row) => void
 
-export const STALE_MS = 10_000
+const OVERVIEW_KEPT_MS = 3_000
 
 class Live {
   state = $state<Row | null>(null)
@@ -19,17 +20,22 @@ class Live {
   failures = $state(0)
   private lacksFigures = $state(false)
   private knownAt = 0
+  private awayAt = 0
+  /** Whether the connection that is open has said `away`: only its own `back` ends that. */
+  private saidAway = false
 
   private source: EventSource | null = null
   private startedAt = 0
+  /** Since when the stream is broken; 0 while it is open. */
+  private brokenAt = $state(0)
   private listeners = new Map<Kind, Set<Listener>>()
   private missing = new Set<() => void>()
   private timer: ReturnType<typeof setInterval> | null = null
   private seen = new Set<string>()
 
   get ageS(): number | null { const at = this.lacksFigures || this.awayText ? this.knownAt : this.heardAt; return at ? Math.max(0, (this.now - at) / 1000) : null }
-  /** Nothing was heard for too long, or never since the start. */
-  get isSilent(): boolean { return this.startedAt !== 0 && this.now - Math.max(this.heardAt, this.startedAt) > STALE_MS }
+  /** Nothing was heard for too long, or never since the start; soon after the stream broke. */
+  get isSilent(): boolean { return isUnheard(this.now, this.heardAt, this.startedAt, this.brokenAt) }
   /** What is shown is the last that was known. */
   get isStale(): boolean { return this.isSilent || this.lacksFigures || this.awayText !== '' }
   get isDisconnected(): boolean { return this.isSilent && (this.failures > 0 || this.state === null) }
@@ -40,16 +46,33 @@ class Live {
     this.startedAt ||= Date.now()
     const source = new EventSource('/api/v1/events/stream')
     this.source = source
-    source.onopen = () => { this.isOpen = true; this.failures = 0; this.heard() }
+    this.saidAway = false
+    source.onopen = () => { this.isOpen = true; this.saidAway = false; this.brokenAt = 0; this.failures = 0; this.heard() }
     source.onerror = () => {
       this.isOpen = false
+      this.brokenAt ||= Date.now()
       this.failures += 1
       if (source.readyState === EventSource.CLOSED) { this.source = null }
     }
-    source.addEventListener('state', (event) => { this.take(JSON.parse((event as MessageEvent).data)); this.heard() })
-    source.addEventListener('away', (event) => { this.awayText = JSON.parse((event as MessageEvent).data).text })
+    source.addEventListener('state', (event) => {
+      this.take(JSON.parse((event as MessageEvent).data))
+      this.heard()
+      // An `away` ends with its connection: a new one says it before its first `state`, if it still holds.
+      if (this.awayText && !this.saidAway && !this.lacksFigures) this.answers()
+    })
+    source.addEventListener('away', (event) => {
+      this.saidAway = true
+      this.awayAt = Date.now()
+      this.awayText = JSON.parse((event as MessageEvent).data).text
+    })
     for (const kind of ['begun', 'back', 'skipped']) {
-      source.addEventListener(kind, () => { this.awayText = ''; this.heard(); this.missing.forEach((read) => read()) })
+      source.addEventListener(kind, () => {
+        // After `skipped` the numbers may be another database's, a restored one's: a key that was seen says nothing.
+        if (kind === 'skipped') this.seen.clear()
+        this.saidAway = false
+        this.heard()
+        this.answers()
+      })
     }
     for (const kind of KINDS) {
       source.addEventListener(kind, (event) => {
@@ -70,8 +93,11 @@ class Live {
     if (this.timer) clearInterval(this.timer)
     this.timer = null
     this.state = null
+    this.awayText = ''
+    this.lacksFigures = false
     this.heardAt = 0
     this.startedAt = 0
+    this.brokenAt = 0
   }
 
   /** Be called for each event of a kind; ends with the function that it returns. */
@@ -100,6 +126,8 @@ class Live {
     const { equity_usdt, equity_ms, engines, expected } = this.state!
     this.state = { ...this.state, ...state, equity_usdt, equity_ms, engines, expected }
   }
+  /** The database answers again, or something is missing: what was read before may be older. */
+  private answers(): void { this.awayText = ''; this.missing.forEach((read) => read()) }
   private tell(kind: Kind, data: Row): void { this.listeners.get(kind)?.forEach((listener) => listener(data)) }
   private heard(): void { this.heardAt = Date.now(); this.now = Date.now() }
 
@@ -108,8 +136,14 @@ class Live {
     if (!this.source) this.start()
     // A calm stream says nothing to this script (comments are invisible to it), and a proxy may hold a stream back: the
     // overview is the sign of life.
-    if (this.now - Math.max(this.heardAt, this.startedAt) > 5000) {
-      try { this.take(await get('overview')); this.heard() } catch { this.failures += 1 }
+    if (this.now - Math.max(this.heardAt, this.startedAt) > (this.brokenAt ? 900 : 5000)) {
+      try {
+        const state: Row = await get('overview')
+        this.take(state)
+        this.heard()
+        // The server may give an overview of the second before the outage.
+        if (this.awayText && state.equity_usdt !== null && Date.now() - this.awayAt > OVERVIEW_KEPT_MS) this.answers()
+      } catch { this.failures += 1 }
     }
   }
 }

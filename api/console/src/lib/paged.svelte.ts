@@ -1,6 +1,7 @@
 // A list in pages: the newest page, more on demand, a count of what is new instead of rows that move under the reader.
 
 import { get, type PageOf, type Row } from './api'
+import { unique } from './unique'
 
 /** Rows of a page after the first. */
 const MORE = 200
@@ -18,7 +19,7 @@ export class Paged {
   async load(more = false): Promise<void> {
     try {
       const page = await get<PageOf>(this.path, { ...this.query(), limit: more ? Math.max(this.size, MORE) : this.size, before: more ? this.next : null })
-      this.rows = more ? [...this.rows, ...page.rows] : page.rows
+      this.rows = unique(this.path, more ? [...this.rows, ...page.rows] : page.rows)
       this.next = page.next
       this.problem = ''
       if (!more) this.fresh = 0

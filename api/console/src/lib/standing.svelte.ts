@@ -20,9 +20,18 @@ function holding(): string[] {
   })
 }
 
+/** What was so when something was last heard, said as such. */
+export const lastKnown = (what: string): string => (live.isStale ? t('The state is not known now. Last known: {what}', { what }) : what)
+
 export function sentence(): string {
   const state = live.state
   if (!state) return t('The state is being read.')
+  // The server answers and knows why it does not know the rest: that is so now.
+  if (live.isStale && !live.isSilent && !state.health.ok) return t('The state is not known now: {why}', { why: say(state.health.reasons[0] as string) })
+  return lastKnown(standing(state))
+}
+
+function standing(state: Row): string {
   const worst = worstState()
   const engines = state.engines as Row[]
   const down = (state.components as Row[]).filter((one) => one.state !== 'RUNNING')
