@@ -56,7 +56,7 @@ ANY_WORD = re.compile(r"[A-Za-z]{2,}")
 """How much text of its own a template has that may stand around words that are not known."""
 DEEPEST = 8
 """How deep a known text may stand in the gap of another one."""
-MOST_WORK = 30_000
+MOST_WORK = 16_000
 """Characters read for one text, those in its gaps counted again."""
 EACH = 40
 """What reading a text costs beside its length."""
@@ -219,6 +219,7 @@ class Translator:
         """The text by a specific template around words that are not known."""
         ends: list[tuple[str, Callable[[str], str]]] = [(text, str), *_other_ends(text)]
         for other, back in ends:
+            self._work_left -= len(text) + EACH
             for pattern in self._candidates(other) if self._work_left > 0 else ():
                 for values in _divisions(pattern, other) if pattern.specific else ():
                     self._work_left -= len(text)

@@ -20,7 +20,7 @@ const FEWEST_LETTERS = 16
 const LONG_WORD = /[A-Za-z]{4,}/g
 const ANY_WORD = /[A-Za-z]{2,}/g
 const DEEPEST = 8
-const MOST_WORK = 30_000
+const MOST_WORK = 16_000
 const EACH = 40
 const LONGEST = 4000
 const KEPT = 20_000
@@ -174,6 +174,7 @@ export class Translator {
   /** The text by a specific template around words that are not known. */
   private framed(text: string, free: Free): string | null {
     for (const [other, back] of [[text, (said: string) => said] as const, ...otherEnds(text)]) {
+      this.workLeft -= text.length + EACH
       for (const pattern of this.workLeft > 0 ? this.candidates(other) : []) {
         for (const values of pattern.specific ? divisions(pattern, other) : []) {
           this.workLeft -= text.length
