@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 
 const [root, scenario] = process.argv.slice(2)
 const ts = createRequire(`${root}/package.json`)('typescript')
-const source = fs.readFileSync(`${root}/src/lib/live.svelte.ts`, 'utf8').replace(/^import .*$/m, '')
+const source = ['unheard.ts', 'live.svelte.ts'].map((name) => fs.readFileSync(`${root}/src/lib/${name}`, 'utf8').replace(/^import .*$/gm, '')).join('\n')
 const options = { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext }
 const script = ts.transpileModule(source, { compilerOptions: options }).outputText
 
