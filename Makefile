@@ -77,7 +77,7 @@ simulate: $(VENV)/.dev-ready ## the whole system under seeded faults, money flow
 
 soak: $(VENV)/.dev-ready ## the long tests with all their cases, then the live profile for MINUTES=120 under a scenario of faults
 	$(BIN)/python -m pytest --soak --fuzz=5000 tests/simulation tests/infra/bybit/test_fuzz.py tests/infra/simulator \
-		tests/infra/database/test_embedded.py tests/api/test_backtest_command.py \
+		tests/infra/database/test_embedded.py tests/infra/backtest/test_runner.py tests/api/test_backtest_command.py \
 		tests/infra/config/test_refusals.py tests/statemachines $(ARGS)
 	$(BIN)/python -m tests.live.soak --minutes $(MINUTES)
 

@@ -61,10 +61,8 @@ def test_all_crash_at_once_between_any_two_steps(market: Market, calm: MemorySto
     _assert_same(calm, storm, storm.run())
 
 
-@pytest.mark.parametrize(
-    "victim",
-    [None, *(pytest.param(name, marks=pytest.mark.soak) for name in (ActorName.ORDER_MANAGER, ActorName.MARKET_DATA))],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("victim", [None, ActorName.ORDER_MANAGER, ActorName.MARKET_DATA])
 def test_crashes_in_the_crash_of_march_2020(victim: ActorName | None) -> None:
     """The recorded fortnight in which stops trigger, carries end and TACTICAL deploys."""
     market = recorded(shared_path("history"), "2020-03-05", "2020-03-20")

@@ -175,7 +175,13 @@ def test_engines_that_are_switched_off_have_no_capital_and_do_nothing() -> None:
     assert opening["CORE-HODL"] == opening["FUNDING"] == opening["TACTICAL"] == 0
 
 
-@pytest.mark.parametrize("engine", [(ActorName.CORE_HODL,), (ActorName.FUNDING,), (ActorName.TACTICAL,)])
+@pytest.mark.parametrize(
+    "engine",
+    [
+        (ActorName.CORE_HODL,),
+        *(pytest.param((name,), marks=pytest.mark.soak) for name in (ActorName.FUNDING, ActorName.TACTICAL)),
+    ],
+)
 def test_each_engine_runs_alone(engine: tuple[ActorName, ...]) -> None:
     record = run(plan(engine))
     assert record.facts.is_complete

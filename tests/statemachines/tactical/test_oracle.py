@@ -160,6 +160,7 @@ def test_every_action_exactly_as_the_reference(market: reference.Market, start: 
     assert all((b - a).days >= 30 for a, b in pairwise(deployed))
 
 
+@pytest.mark.soak
 def test_a_restored_brain_decides_the_same(market: reference.Market) -> None:
     """DA-5, OR-9: a new incarnation after every single call changes nothing in the journal."""
     through = drive(market, date(2020, 1, 1), date(2021, 4, 1))
