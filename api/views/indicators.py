@@ -13,6 +13,7 @@ from api.views.arguments import identifier, one_of
 from api.views.reading import Reading, Row
 from infra.database.queries import state_row
 from infra.database.reading import indicators
+from statemachines.actor_logic import StateRow
 from statemachines.engine_rows import ENGINE_KEY
 from statemachines.facts import BarFact, FundingRateFact
 from statemachines.outlook.series import Pane
@@ -30,6 +31,10 @@ MAX_RATES = 6_000
 """Settled rates of one symbol: more than five years of three a day."""
 
 
+States = Mapping[str, StateRow]
+"""The engine's committed rows by key."""
+
+
 class Indicators:
     """Raises UnknownNameError and DatabaseAwayError. `logics` None: this way in does not know the parameters."""
 
@@ -37,7 +42,7 @@ class Indicators:
         self._reading = reading
         self._queries = reading.queries
         self._logics = logics
-        self._panes: Mapping[ActorName, Callable[[str, Any], list[Pane]]] = {
+        self._panes: Mapping[ActorName, Callable[[str, Any, States], list[Pane]]] = {
             ActorName.CORE_HODL: self._core_hodl,
             ActorName.TREND_1: self._trend,
             ActorName.TREND_2: self._trend,
@@ -61,44 +66,46 @@ class Indicators:
             parameters = self._logics.parameters(name, policy_of(states))
         except UnusablePolicyError as error:
             return {**answer, "problem": str(error)}
-        return {**answer, "panes": [_shown(pane) for pane in self._panes[name](symbol, parameters) if _is_known(pane)]}
+        panes = self._panes[name](symbol, parameters, states)
+        return {**answer, "panes": [_shown(pane) for pane in panes if _is_known(pane)]}
 
     def _bars(self, category: str, symbol: str) -> Sequence[BarFact]:
         return self._queries.closed_bars(category, symbol, DAILY, 2**62, MAX_DAYS)
 
-    def _trend(self, symbol: str, parameters: Any) -> list[Pane]:
+    def _trend(self, symbol: str, parameters: Any, _states: States) -> list[Pane]:
         from statemachines.trend.series import panes
 
         return panes(self._bars(LINEAR, symbol), parameters)
 
-    def _funding(self, symbol: str, parameters: Any) -> list[Pane]:
+    def _funding(self, symbol: str, parameters: Any, _states: States) -> list[Pane]:
         from statemachines.funding.series import panes
 
         rows = self._queries.rows(indicators.RATES, symbol=symbol, count=MAX_RATES)
         rates = [FundingRateFact(**row) for row in reversed(rows)]
         return panes(rates, self._bars(SPOT, symbol), self._bars(LINEAR, symbol), parameters)
 
-    def _tactical(self, _symbol: str, parameters: Any) -> list[Pane]:
+    def _tactical(self, _symbol: str, parameters: Any, states: States) -> list[Pane]:
         from statemachines.tactical.series import panes
 
         bars = self._bars(SPOT, BTC)
         rows = self._queries.rows(indicators.FEAR, count=MAX_DAYS)
         fear = {row["market_ms"]: Published(value=Decimal(row["value"]), market_ms=row["market_ms"]) for row in rows}
-        return panes(bars, self._earlier_high(bars, parameters), [fear[at] for at in sorted(fear)], parameters)
+        return panes(bars, _earlier_high(bars, parameters, states), [fear[at] for at in sorted(fear)], parameters)
 
-    def _earlier_high(self, bars: Sequence[BarFact], parameters: Any) -> Decimal:
-        """TA-10: the engine's own high where it is from before the first bar."""
-        seed: Decimal = parameters.ath_seed_usdt or Decimal(0)
-        rows = [row for row in self._queries.states(ActorName.TACTICAL) if row["key"] == ENGINE_KEY]
-        if not rows or not bars or rows[0]["data"].get("high_day_ms", 0) >= bars[0].start_ms:
-            return seed
-        return max(seed, Decimal(rows[0]["data"].get("high_usdt", 0)))
-
-    def _core_hodl(self, _symbol: str, parameters: Any) -> list[Pane]:
+    def _core_hodl(self, _symbol: str, parameters: Any, _states: States) -> list[Pane]:
         from statemachines.core_hodl.views.series import panes
 
         rows = self._queries.rows(indicators.CYCLES, count=MAX_DAYS)
         return panes([(row["market_ms"], row["data"]) for row in reversed(rows)], parameters)
+
+
+def _earlier_high(bars: Sequence[BarFact], parameters: Any, states: States) -> Decimal:
+    """TA-10: the engine's own high where it is from before the first bar."""
+    seed: Decimal = parameters.ath_seed_usdt or Decimal(0)
+    own = states.get(ENGINE_KEY)
+    if own is None or not bars or own.data.get("high_day_ms", 0) >= bars[0].start_ms:
+        return seed
+    return max(seed, Decimal(own.data.get("high_usdt", 0)))
 
 
 def _is_known(pane: Pane) -> bool:

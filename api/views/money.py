@@ -9,7 +9,7 @@ from api.json_values import plain
 from api.overview import portfolio_view
 from api.views.arguments import one_of, span_of
 from api.views.limits import Known, limit_views
-from api.views.lists import ENGINE_NAMES, NEWEST, OPEN_STATES
+from api.views.lists import ENGINE_NAMES, NEWEST, OPEN_STATES, tracks_of
 from api.views.paging import page_of
 from api.views.positions import Mark, position_views
 from api.views.reading import PageRequest, Reading, Row, place_of
@@ -68,10 +68,10 @@ class Money:
         portfolio, policy = self._queries.portfolio(), self._queries.policies()["policy"]
         if portfolio is None or not policy:
             return []
-        data, tracks = portfolio["data"], self._queries.rows(money.TRACKS)
+        data = portfolio["data"]
         known = Known(
             policy,
-            tracks[0]["tracks"] if tracks else {},
+            tracks_of(self._queries),
             {Account(name): AccountView.model_validate(one) for name, one in data["accounts"].items()},
             {key: Decimal(price) for key, price in data["prices"].items()},
             portfolio["equity_usdt"],
